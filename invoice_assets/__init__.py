@@ -1,0 +1,1 @@
+"""The invoicing API's nine resources as Dagster assets, loaded by dlt."""

@@ -1,0 +1,205 @@
+"""What a catalog row is made of: `ResourceSpec`, `Column` and the factories that name the kinds of column.
+
+The rows themselves live in `catalog.py`; what is derived from a row lives where it is used
+(endpoints and column hints in `ingest/`, asset specs and checks in `defs/`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+DataType = Literal["text", "decimal", "bigint", "bool", "date", "timestamp", "json"]
+
+MONEY_PRECISION, MONEY_SCALE = 28, 6
+"""Room for every currency's minor unit (at most 4 digits, ISO 4217) and 22 integer digits."""
+
+RATE_PRECISION, RATE_SCALE = 28, 12
+"""Exchange rates between a strong and a weak currency need the digits: 1 IRR is about 0.000023 USD."""
+
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class CatalogError(ValueError):
+    """A catalog row contradicts itself; the message names the row, the column and the mend."""
+
+
+class Cadence(StrEnum):
+    """How often a resource is due, and in which asset group it stands."""
+
+    TRANSACTIONS = "transactions"
+    REFERENCE = "reference"
+
+
+class IncrementalRead(StrEnum):
+    """What the API offers for reading only the rows that changed (docs/api.md, "Incremental reading")."""
+
+    KEYSET = "keyset"
+    """`last_modified_time` filters and sorts."""
+    FILTER = "filter"
+    """`last_modified_time` filters, but does not sort."""
+    NONE = "none"
+    """No change stamp can be asked for: the resource is read whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table: its dlt data type, and how a missing value is told from a present one.
+
+    `nullable=False` is a promise of the API (docs/api.md) that the check `required_columns_are_present` holds it to.
+    `empty_is_null` says that the API writes `""` for "no value" here.
+    """
+
+    name: str
+    data_type: DataType
+    description: str
+    nullable: bool = True
+    empty_is_null: bool = False
+    precision: int | None = None
+    scale: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _SNAKE_CASE.fullmatch(self.name):
+            raise CatalogError(f"column {self.name!r}: a column's name is snake_case, as the warehouse will show it")
+        if not self.description:
+            raise CatalogError(f"column {self.name}: say in a few words what it holds")
+        if (self.data_type == "decimal") != (self.precision is not None and self.scale is not None):
+            raise CatalogError(f"column {self.name}: decimals, and only decimals, have a precision and a scale")
+        if self.precision is not None and not 0 <= (self.scale or 0) <= self.precision <= 38:
+            raise CatalogError(f"column {self.name}: need 0 <= scale <= precision <= 38, the widest Arrow decimal128")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sort:
+    """A sort of a list endpoint: `order` is `A` (ascending) or `D` (descending), as the API spells it."""
+
+    column: str
+    order: Literal["A", "D"] = "A"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceSpec:
+    """One list endpoint of the API = one dlt resource = one table = one asset."""
+
+    name: str
+    path: str
+    data_selector: str
+    primary_key: str
+    cadence: Cadence
+    scopes: frozenset[str]
+    description: str
+    columns: tuple[Column, ...]
+    incremental: IncrementalRead = IncrementalRead.NONE
+    snapshot_sort: Sort
+    """The most stable ascending sort that the endpoint accepts: a complete read follows it."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request, to lift a filter that the API applies by default."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        names = [column.name for column in self.columns]
+        if not _SNAKE_CASE.fullmatch(self.name):
+            raise CatalogError(f"resource {self.name!r}: the name is the table's and the asset's: snake_case")
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise CatalogError(f"{self.name}: columns declared twice: {', '.join(sorted(repeated))}")
+        if self.primary_key not in names or self.column(self.primary_key).nullable:
+            raise CatalogError(f"{self.name}: the primary key {self.primary_key} must be a column that is required")
+        if self.incremental is not IncrementalRead.NONE and self.modified_column is None:
+            raise CatalogError(f"{self.name}: an incremental read needs the timestamp column last_modified_time")
+        if not self.path or self.path.startswith("/"):
+            raise CatalogError(f"{self.name}: the path is relative to the base URL, without a leading slash")
+        if not self.scopes:
+            raise CatalogError(f"{self.name}: name the OAuth scope that its endpoint asks for")
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises `KeyError` where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.name} has no column {name}")
+
+    @property
+    def modified_column(self) -> str | None:
+        """`last_modified_time` where the rows carry that stamp, else None."""
+        stamps = [c.name for c in self.columns if c.name == "last_modified_time" and c.data_type == "timestamp"]
+        return stamps[0] if stamps else None
+
+    @property
+    def required_columns(self) -> tuple[Column, ...]:
+        """The columns that the API promises never to leave empty, the primary key among them."""
+        return tuple(column for column in self.columns if not column.nullable)
+
+
+def build_catalog(specs: Iterable[ResourceSpec]) -> Mapping[str, ResourceSpec]:
+    """The specs by name, in their order, read-only.
+
+    Raises:
+        CatalogError: Two specs share a name.
+    """
+    catalog: dict[str, ResourceSpec] = {}
+    for spec in specs:
+        if spec.name in catalog:
+            raise CatalogError(f"{spec.name}: declared twice; a resource has one row")
+        catalog[spec.name] = spec
+    return MappingProxyType(catalog)
+
+
+def text(name: str, description: str, *, required: bool = False, empty_is_null: bool = False) -> Column:
+    """A string; identifiers are strings too (15-19 digits, beyond 2^53)."""
+    return Column(
+        name=name, data_type="text", description=description, nullable=not required, empty_is_null=empty_is_null
+    )
+
+
+def optional_text(name: str, description: str) -> Column:
+    """A string that the API leaves `""` when it has no value."""
+    return text(name, description, empty_is_null=True)
+
+
+def money(name: str, description: str, *, required: bool = False) -> Column:
+    """An amount in a currency."""
+    return _decimal(name, description, required=required, precision=MONEY_PRECISION, scale=MONEY_SCALE)
+
+
+def rate(name: str, description: str, *, required: bool = False) -> Column:
+    """A price per unit, a percentage, an exchange rate, a distance: a decimal that is no amount."""
+    return _decimal(name, description, required=required, precision=RATE_PRECISION, scale=RATE_SCALE)
+
+
+def integer(name: str, description: str) -> Column:
+    """A whole number of at most 64 bits."""
+    return Column(name=name, data_type="bigint", description=description, empty_is_null=True)
+
+
+def boolean(name: str, description: str) -> Column:
+    """True or false."""
+    return Column(name=name, data_type="bool", description=description, empty_is_null=True)
+
+
+def date(name: str, description: str, *, required: bool = False) -> Column:
+    """A calendar day, without a time zone."""
+    return Column(name=name, data_type="date", description=description, nullable=not required, empty_is_null=True)
+
+
+def timestamp(name: str, description: str, *, required: bool = False) -> Column:
+    """An instant: the API's local time and offset, stored in UTC."""
+    return Column(name=name, data_type="timestamp", description=description, nullable=not required, empty_is_null=True)
+
+
+def json(name: str, description: str) -> Column:
+    """A nested object or list, kept as one JSON value (docs/adr/0004)."""
+    return Column(name=name, data_type="json", description=description, empty_is_null=True)
+
+
+def _decimal(name: str, description: str, *, required: bool, precision: int, scale: int) -> Column:
+    return Column(
+        name=name,
+        data_type="decimal",
+        description=description,
+        nullable=not required,
+        empty_is_null=True,
+        precision=precision,
+        scale=scale,
+    )

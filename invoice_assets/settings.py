@@ -1,0 +1,69 @@
+"""Settings: what the environment says, read in one place and checked before anything runs.
+
+Nothing here connects to anything. Secrets are not read: `names_set` tells which are there, Dagster and dlt resolve them
+when a run needs them. Every variable has its line in `.env.example`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+DEFAULT_DATABASE = "data/invoicing.duckdb"
+
+
+class SettingsError(ValueError):
+    """A variable of the environment cannot be used; the message names it, its value and the mend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that is configured by the environment and is no secret; see `.env.example` for the meanings."""
+
+    base_url: str = ""
+    token_url: str = ""
+    organization_id: str = ""
+    auth_scheme: str = "Zoho-oauthtoken"
+    requests_per_minute: int = 100
+    max_retries: int = 3
+    backoff_factor_s: float = 2.0
+    dataset: str = "invoicing"
+    destination_type: str = "duckdb"
+    database: str = DEFAULT_DATABASE
+    """The file of an embedded DuckDB; other destinations are dlt's to configure."""
+    names_set: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings that the environment gives, defaults where it is silent or empty.
+
+        Raises:
+            SettingsError: A number is none, or is out of its range.
+        """
+        given = {name: value.strip() for name, value in environ.items() if value.strip()}
+        return cls(
+            base_url=_with_trailing_slash(given.get("INVOICE_API_BASE_URL", cls.base_url)),
+            token_url=given.get("INVOICE_API_TOKEN_URL", cls.token_url),
+            organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
+            auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
+            requests_per_minute=int(_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute)),
+            max_retries=int(_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries)),
+            backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
+            dataset=given.get("INVOICE_DATASET", cls.dataset),
+            destination_type=given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", cls.destination_type),
+            database=given.get("DESTINATION__WAREHOUSE__CREDENTIALS", cls.database).removeprefix("duckdb:///"),
+            names_set=frozenset(given),
+        )
+
+
+def _with_trailing_slash(url: str) -> str:
+    return f"{url.rstrip('/')}/" if url else ""
+
+
+def _number(given: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        number = float(given.get(name, default))
+    except ValueError:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to a number, or leave it out for {default}.") from None
+    if not 0 <= number < 1e9:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to 0 or more, or leave it out for {default}.")
+    return number
