@@ -1,0 +1,171 @@
+"""OAuth 2.0: the refresh_token grant, and one access token shared by everything in the process.
+
+The HTTP session that carries the token lives in `session.py`. RFC 6749, section 6.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import requests
+
+from invoice_assets.api.errors import (
+    ConfigurationError,
+    InvalidResponseError,
+    TokenRejectedError,
+    TokenThrottledError,
+)
+from invoice_assets.api.retries import BROKEN_CONNECTIONS, RETRIED_STATUSES, RetriableError, RetryPolicy
+from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
+from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+
+LEEWAY_S = 60.0
+"""An access token is replaced this long before it expires, so that none dies between check and use."""
+DEFAULT_LIFETIME_S = 3600.0
+"""Used where an answer has no `expires_in`; the API grants an hour (docs/api.md)."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshTokenGrant:
+    """What is exchanged for access tokens. Its repr shows no secret.
+
+    Raises:
+        ConfigurationError: A part is missing, is a placeholder, or would travel unprotected.
+    """
+
+    token_url: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        require_protected_transport(self.token_url, variable="INVOICE_API_TOKEN_URL")
+        for name in ("client_id", "client_secret", "refresh_token"):
+            if not str(getattr(self, name)).strip("* \t\r\n"):
+                raise ConfigurationError(
+                    f"No {name} to ask for an access token with. Set INVOICE_API_{name.upper()}, "
+                    f"or {name if name.startswith('client') else f'client_{name}'} in dlt's secrets.toml."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessToken:
+    """An access token and the epoch second at which it expires. Its repr shows no secret."""
+
+    value: str = field(repr=False)
+    expires_at: float
+
+
+def request_access_token(
+    grant: RefreshTokenGrant, *, now: float, policy: RetryPolicy
+) -> tuple[AccessToken, RefreshTokenGrant]:
+    """Exchange the refresh token for an access token (RFC 6749, section 6).
+
+    `now` and the token's `expires_at` are epoch seconds. The second part is the grant to use next time: the server may
+    rotate the refresh token.
+
+    Raises:
+        TokenRejectedError: The server refused the grant; a rerun will not help.
+        TokenThrottledError: Too many tokens were asked for; the next minutes will not help.
+        TransientError: The accounts server could not be reached or failed.
+    """
+    answer = policy.run(lambda: _post(grant))
+    value = answer.get("access_token")
+    if not isinstance(value, str) or not value:
+        raise InvalidResponseError(f"POST {grant.token_url} answered 200 without an access token. Run again later.")
+    token = AccessToken(value=value, expires_at=now + _lifetime_s(answer))
+    rotated = answer.get("refresh_token")
+    return token, replace(grant, refresh_token=rotated) if isinstance(rotated, str) and rotated else grant
+
+
+class AccessTokenProvider:
+    """One access token for all threads of the process: fetched on first use, renewed early, one request at a time."""
+
+    def __init__(
+        self, grant: RefreshTokenGrant, *, policy: RetryPolicy | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._grant = grant
+        self._policy = policy or RetryPolicy()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: AccessToken | None = None
+
+    def __repr__(self) -> str:
+        return f"AccessTokenProvider({self._grant!r})"
+
+    def current(self) -> AccessToken:
+        """A token that is good for another minute at least."""
+        with self._lock:
+            if self._token is None or self._token.expires_at - LEEWAY_S <= self._clock():
+                self._token = self._request()
+            return self._token
+
+    def renew(self, rejected: AccessToken) -> AccessToken:
+        """The token to use after the API refused `rejected`: the one another thread has fetched since, or a new one."""
+        with self._lock:
+            if self._token is None or self._token == rejected:
+                self._token = self._request()
+            return self._token
+
+    def _request(self) -> AccessToken:
+        token, grant = request_access_token(self._grant, now=self._clock(), policy=self._policy)
+        if grant is not self._grant and grant != self._grant:
+            _log.warning("The accounts server replaced the refresh token; this process uses the new one.")
+        self._grant = grant
+        return token
+
+
+def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": grant.client_id,
+        "client_secret": grant.client_secret,
+        "refresh_token": grant.refresh_token,
+    }
+    asked = f"POST {grant.token_url}"
+    try:
+        response = requests.post(grant.token_url, data=form, timeout=TIMEOUT_S, allow_redirects=False)
+    except BROKEN_CONNECTIONS as error:
+        outcome = TransientError(f"{asked} did not get through ({type(error).__name__}). Check the token URL.")
+        raise RetriableError(outcome) from error
+    answer = _read_object(response)
+    if "error" in answer:
+        raise _refusal(asked, response.status_code, answer)
+    if response.status_code in RETRIED_STATUSES:
+        raise RetriableError(TransientError(f"{asked} answered {response.status_code}. A later run can succeed."))
+    if response.status_code != 200:
+        raise PermanentError(f"{asked} answered {response.status_code}. Check INVOICE_API_TOKEN_URL.")
+    return answer
+
+
+def _read_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except requests.exceptions.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _refusal(asked: str, status: int, answer: dict[str, Any]) -> InvoicingError:
+    reason = str(answer["error"])[:80]
+    if "access denied" in reason.lower():
+        return TokenThrottledError(
+            f"{asked} answered {status} ({reason}): too many access tokens were asked for. "
+            "Wait ten minutes before the next run; asking sooner extends the lock-out."
+        )
+    return TokenRejectedError(
+        f"{asked} answered {status} ({reason}). Check that INVOICE_API_TOKEN_URL is of your data centre, "
+        "and the client id, client secret and refresh token; a revoked refresh token needs a new grant."
+    )
+
+
+def _lifetime_s(answer: dict[str, Any]) -> float:
+    try:
+        return float(answer["expires_in"])
+    except (KeyError, TypeError, ValueError):
+        return DEFAULT_LIFETIME_S

@@ -1,0 +1,204 @@
+"""The HTTP session for the API: paced, authorised, retried, counted.
+
+All of it happens in a transport adapter, below `requests`: whatever sends through the session (dlt's RESTClient too)
+gets it, and a token that dies while a retry waits is replaced before the next attempt. How a body is decoded, and what
+it means, lives in `envelope.py`. https://requests.readthedocs.io/en/latest/user/advanced/#transport-adapters
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.response import BaseHTTPResponse
+
+from invoice_assets.api.envelope import Envelope, decode_envelope
+from invoice_assets.api.errors import InvalidResponseError, error_from_answer
+from invoice_assets.api.oauth import AccessToken, AccessTokenProvider
+from invoice_assets.api.pacing import RequestPacer
+from invoice_assets.api.retries import (
+    BROKEN_CONNECTIONS,
+    RETRIED_STATUSES,
+    RetriableError,
+    RetryPolicy,
+    parse_retry_after,
+)
+from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
+from invoice_assets.errors import InvoicingError, TransientError
+
+ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
+ORGANIZATION_PARAMETER = "organization_id"
+
+
+@dataclass(kw_only=True)
+class ApiUsage:
+    """What a session has cost so far: attempts sent and failed, bytes of body read, and the quota as last reported."""
+
+    requests: int = 0
+    failed_attempts: int = 0
+    bytes: int = 0
+    quota_remaining: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiAccount:
+    """Whose data is read, and how its requests are signed.
+
+    Raises:
+        ConfigurationError: The base URL is missing or would carry the token in clear.
+    """
+
+    base_url: str
+    organization_id: str
+    auth_scheme: str = "Zoho-oauthtoken"
+
+    def __post_init__(self) -> None:
+        require_protected_transport(self.base_url, variable="INVOICE_API_BASE_URL")
+
+
+class ApiResponse(requests.Response):
+    """A successful answer of the API; its body is decoded once, however often it is asked for."""
+
+    _envelope: Envelope | None = None
+
+    def json(self, **kwargs: Any) -> Envelope:
+        """The decoded body. Raises `InvalidResponseError` where it is no JSON object."""
+        if self._envelope is None:
+            self._envelope = decode_envelope(self.content, request=describe(self.request))
+        return self._envelope
+
+
+class ApiSession(requests.Session):
+    """A session that speaks to one organisation; `usage` counts what it sends.
+
+    dlt copies its configuration deeply; a session is a connection pool with a token and stays itself.
+    """
+
+    def __init__(
+        self,
+        account: ApiAccount,
+        *,
+        tokens: AccessTokenProvider,
+        pacer: RequestPacer,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        super().__init__()
+        self.account = account
+        self.usage = ApiUsage()
+        adapter = _ApiAdapter(account, tokens=tokens, pacer=pacer, policy=policy or RetryPolicy(), usage=self.usage)
+        for scheme in list(self.adapters):
+            self.mount(scheme, adapter)
+        if account.organization_id:
+            self.headers[ORGANIZATION_HEADER] = account.organization_id
+            self.params = {ORGANIZATION_PARAMETER: account.organization_id}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ApiSession":
+        return self
+
+
+class _ApiAdapter(HTTPAdapter):
+    def __init__(
+        self,
+        account: ApiAccount,
+        *,
+        tokens: AccessTokenProvider,
+        pacer: RequestPacer,
+        policy: RetryPolicy,
+        usage: ApiUsage,
+    ) -> None:
+        super().__init__()
+        self._account = account
+        self._tokens = tokens
+        self._pacer = pacer
+        self._policy = policy
+        self._usage = usage
+
+    def send(  # type: ignore[override]  # the base class spells out keyword arguments that are only passed on
+        self, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:
+        """The first successful answer, its body read. Raises `InvoicingError` where there is none."""
+        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT_S
+        kwargs["stream"] = False
+        return self._policy.run(lambda: self._attempt(request, **kwargs))
+
+    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> ApiResponse:
+        """The answer as an `ApiResponse`."""
+        response = ApiResponse()
+        response.__dict__.update(super().build_response(req, resp).__dict__)
+        return response
+
+    def _attempt(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        token = self._tokens.current()
+        response = self._exchange(request, token, **kwargs)
+        if response.status_code == 401:
+            response = self._exchange(request, self._tokens.renew(token), **kwargs)
+        if response.status_code == 200:
+            return response
+        error, retry_after_s = _read_failure(request, response)
+        if response.status_code in RETRIED_STATUSES:
+            self._usage.failed_attempts += 1
+            raise RetriableError(error, retry_after_s=retry_after_s)
+        raise error
+
+    def _exchange(self, request: requests.PreparedRequest, token: AccessToken, **kwargs: Any) -> requests.Response:
+        request.headers["Authorization"] = f"{self._account.auth_scheme} {token.value}"
+        self._pacer.wait()
+        self._usage.requests += 1
+        try:
+            response = super().send(request, **kwargs)
+            self._usage.bytes += len(response.content)
+        except BROKEN_CONNECTIONS as error:
+            self._usage.failed_attempts += 1
+            outcome = TransientError(
+                f"{describe(request)} did not get through ({type(error).__name__}). "
+                "Check INVOICE_API_BASE_URL and the network; a later run can succeed."
+            )
+            raise RetriableError(outcome) from error
+        self._usage.quota_remaining = _integer(response.headers, "X-Rate-Limit-Remaining", self._usage.quota_remaining)
+        return response
+
+
+def describe(request: requests.PreparedRequest) -> str:
+    """The request in words for an error: method, path and page; no host, no organisation, no secret."""
+    parts = urlsplit(request.url or "")
+    page = parse_qs(str(parts.query)).get("page")
+    return f"{request.method} {parts.path!s}" + (f", page {page[0]}," if page else "")
+
+
+def _read_failure(
+    request: requests.PreparedRequest, response: requests.Response
+) -> tuple[InvoicingError, float | None]:
+    now = time.time()
+    retry_after_s = parse_retry_after(response.headers.get("Retry-After"), now=now)
+    resume_in_s = retry_after_s
+    if resume_in_s is None and response.status_code == 429:
+        resume_in_s = _integer(response.headers, "X-Rate-Limit-Reset", None)
+    code, message = _read_error_body(response)
+    error = error_from_answer(
+        describe(request),
+        status=response.status_code,
+        code=code,
+        message=message,
+        resume_at=None if resume_in_s is None else datetime.fromtimestamp(now, UTC) + timedelta(seconds=resume_in_s),
+    )
+    return error, retry_after_s
+
+
+def _read_error_body(response: requests.Response) -> tuple[int | None, str]:
+    try:
+        body = response.json()
+    except InvalidResponseError:
+        return None, ""
+    code = body.get("code")
+    return (code if isinstance(code, int) else None), str(body.get("message") or "")
+
+
+def _integer(headers: Mapping[str, str], name: str, default: int | None) -> int | None:
+    try:
+        return int(headers[name])
+    except (KeyError, ValueError):
+        return default
