@@ -1,0 +1,47 @@
+"""The definitions that Dagster loads: `defs`, assembled by `build_definitions`, which takes overrides.
+
+`workspace.yaml` names this module. Loading it reads no secret, opens no connection and takes no lock.
+https://docs.dagster.io/guides/build/projects-and-components
+"""
+
+from collections.abc import Mapping
+
+from dagster import Definitions, in_process_executor
+
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.defs.assets import build_asset
+from invoice_assets.defs.checks import build_checks
+from invoice_assets.defs.dlt_integration import DagsterDltResource
+from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
+from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
+
+
+def build_definitions(
+    settings: Settings | None = None, *, catalog: Mapping[str, ResourceSpec] = RESOURCES
+) -> Definitions:
+    """All assets, checks and resources for the settings; without settings, for those of the environment.
+
+    Steps run in the process of their run: a DuckDB file takes one writer, and a process per step costs four seconds.
+
+    Raises:
+        SettingsError: A variable of the environment cannot be used.
+    """
+    settings = settings or Settings.from_env()
+    translator = InvoicingTranslator(
+        catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
+    )
+    return Definitions(
+        assets=[build_asset(spec, translator=translator) for spec in catalog.values()],
+        asset_checks=[build_checks(spec) for spec in catalog.values()],
+        resources={
+            "dlt_resource": DagsterDltResource(),
+            "invoice_api": InvoiceApiResource.from_settings(settings),
+            "warehouse": WarehouseResource.from_settings(settings),
+        },
+        executor=in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,1 @@
+"""The Dagster layer: resources, assets, asset checks and how failures are reported."""

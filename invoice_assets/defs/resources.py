@@ -1,0 +1,129 @@
+"""Dagster resources: the API that is read and the warehouse that is loaded.
+
+Tokens, sessions and destinations themselves live below, in `api/` and `ingest/`; here is only their configuration.
+https://docs.dagster.io/guides/build/external-resources
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+import dlt
+from dagster import ConfigurableResource, EnvVar
+from dlt.pipeline.pipeline import Pipeline
+from pydantic import Field, PrivateAttr
+
+from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
+from invoice_assets.api.pacing import RequestPacer
+from invoice_assets.api.retries import RetryPolicy
+from invoice_assets.api.session import ApiAccount, ApiSession
+from invoice_assets.ingest.pipeline import open_pipeline
+from invoice_assets.ingest.warehouse import open_destination
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
+
+
+class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
+    """The invoicing API of one organisation: where it is, and the OAuth 2.0 client that may read it.
+
+    All assets of a run share one access token and one pacer. Nothing is sent, and no secret needed, before the first
+    request of a load.
+    """
+
+    base_url: str = Field(description="Address of the API, such as https://www.zohoapis.eu/invoice/v3/.")
+    token_url: str = Field(description="Address that grants tokens, such as https://accounts.zoho.eu/oauth/v2/token.")
+    client_id: str = Field(default="", description="OAuth client id; empty: `client_id` of dlt's secrets.")
+    client_secret: str = Field(default="", description="OAuth client secret; empty: `client_secret` of dlt's secrets.")
+    refresh_token: str = Field(default="", description="Refresh token; empty: `client_refresh_token` of dlt's secrets.")
+    organization_id: str = Field(default="", description="The organisation whose data is read.")
+    auth_scheme: str = Field(default="Zoho-oauthtoken", description="Word before the token: Zoho-oauthtoken or Bearer.")
+    requests_per_minute: int = Field(default=100, ge=0, description="Pacing of requests; 0 sends them unpaced.")
+    max_retries: int = Field(default=3, ge=0, description="Further attempts after a failed one.")
+    backoff_factor: float = Field(default=2.0, ge=0, description="Seconds before the first retry; doubled after each.")
+
+    _lock: Lock = PrivateAttr(default_factory=Lock)
+    _tokens: AccessTokenProvider | None = PrivateAttr(default=None)
+    _pacer: RequestPacer | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "InvoiceApiResource":
+        """The resource as the environment configures it; secrets stay names of variables until a run starts."""
+        return cls(
+            base_url=settings.base_url,
+            token_url=settings.token_url,
+            client_id=_secret(settings, "INVOICE_API_CLIENT_ID"),
+            client_secret=_secret(settings, "INVOICE_API_CLIENT_SECRET"),
+            refresh_token=_secret(settings, "INVOICE_API_REFRESH_TOKEN"),
+            organization_id=settings.organization_id,
+            auth_scheme=settings.auth_scheme,
+            requests_per_minute=settings.requests_per_minute,
+            max_retries=settings.max_retries,
+            backoff_factor=settings.backoff_factor_s,
+        )
+
+    def __repr__(self) -> str:
+        return f"InvoiceApiResource(base_url={self.base_url!r}, organization_id={self.organization_id!r})"
+
+    __str__ = __repr__
+
+    def open_session(self) -> ApiSession:
+        """A session for one load; close it afterwards. It counts its own requests, and shares token and pacing.
+
+        Raises:
+            ConfigurationError: An address or a credential is missing or unusable.
+        """
+        account = ApiAccount(base_url=self.base_url, organization_id=self.organization_id, auth_scheme=self.auth_scheme)
+        policy = RetryPolicy(max_retries=self.max_retries, backoff_factor_s=self.backoff_factor)
+        with self._lock:
+            self._tokens = self._tokens or AccessTokenProvider(self._build_grant(), policy=policy)
+            self._pacer = self._pacer or RequestPacer(requests_per_minute=self.requests_per_minute)
+        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
+
+    def _build_grant(self) -> RefreshTokenGrant:
+        return RefreshTokenGrant(
+            token_url=self.token_url,
+            client_id=(self.client_id or _dlt_secret("client_id")).strip(),
+            client_secret=(self.client_secret or _dlt_secret("client_secret")).strip(),
+            refresh_token=(self.refresh_token or _dlt_secret("client_refresh_token")).strip(),
+        )
+
+
+class WarehouseResource(ConfigurableResource["WarehouseResource"]):
+    """The destination that dlt loads into, and the dataset in it."""
+
+    dataset: str = Field(default="invoicing", description="Dataset (schema) of the tables.")
+    destination_type: str = Field(default="duckdb", description="dlt's name of the destination.")
+    database: str = Field(default="data/invoicing.duckdb", description="File of an embedded DuckDB.")
+    patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "WarehouseResource":
+        """The resource as the environment configures it."""
+        return cls(
+            dataset=settings.dataset,
+            destination_type=settings.destination_type,
+            database=os.path.abspath(settings.database),
+        )
+
+    @contextmanager
+    def open_pipeline(self, spec: ResourceSpec) -> Iterator[Pipeline]:
+        """The resource's dlt pipeline into the warehouse, which stays open as long as the context.
+
+        Raises:
+            WarehouseLockedError: Another process keeps the DuckDB file.
+        """
+        with (
+            open_destination(self.destination_type, database=self.database, patience_s=self.patience_s) as destination,
+            open_pipeline(spec, destination=destination, dataset=self.dataset) as pipeline,
+        ):
+            yield pipeline
+
+
+def _secret(settings: Settings, variable: str) -> str:
+    return EnvVar(variable) if variable in settings.names_set else ""
+
+
+def _dlt_secret(name: str) -> str:
+    secret: object = dlt.secrets.get(name)
+    return str(secret) if secret else ""

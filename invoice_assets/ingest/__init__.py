@@ -1,0 +1,1 @@
+"""Catalog rows as dlt: source, paging, typing, pipeline, warehouse. Knows nothing of Dagster."""
