@@ -91,7 +91,7 @@ CONTACTS = ResourceSpec(
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.contacts.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="last_modified_time"),
+    snapshot_sort=Sort(column="contact_name"),
     parameters={"filter_by": "Status.All"},
     description="Customers and vendors, with what they owe and what they have to their credit.",
     columns=(
@@ -258,7 +258,7 @@ CUSTOMER_PAYMENTS = ResourceSpec(
     cadence=Cadence.TRANSACTIONS,
     scopes=frozenset({"ZohoInvoice.customerpayments.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="last_modified_time"),
+    snapshot_sort=Sort(column="date"),
     description="Payments received, with the invoices that they are applied to.",
     columns=(
         text("payment_id", "Identifier of the payment", required=True),

@@ -65,7 +65,8 @@ class Column:
             raise CatalogError(f"column {self.name!r}: a column's name is snake_case, as the warehouse will show it")
         if not self.description:
             raise CatalogError(f"column {self.name}: say in a few words what it holds")
-        if (self.data_type == "decimal") != (self.precision is not None and self.scale is not None):
+        has_digits = [self.precision is not None, self.scale is not None]
+        if has_digits != [self.data_type == "decimal"] * 2:
             raise CatalogError(f"column {self.name}: decimals, and only decimals, have a precision and a scale")
         if self.precision is not None and not 0 <= (self.scale or 0) <= self.precision <= 38:
             raise CatalogError(f"column {self.name}: need 0 <= scale <= precision <= 38, the widest Arrow decimal128")

@@ -45,18 +45,30 @@ class Settings:
             token_url=given.get("INVOICE_API_TOKEN_URL", cls.token_url),
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
-            requests_per_minute=int(_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute)),
-            max_retries=int(_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries)),
+            requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
+            max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
             backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
             dataset=given.get("INVOICE_DATASET", cls.dataset),
-            destination_type=given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", cls.destination_type),
-            database=given.get("DESTINATION__WAREHOUSE__CREDENTIALS", cls.database).removeprefix("duckdb:///"),
+            destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
+            database=_duckdb_file(given) if destination_type == "duckdb" else "",
             names_set=frozenset(given),
         )
 
 
 def _with_trailing_slash(url: str) -> str:
     return f"{url.rstrip('/')}/" if url else ""
+
+
+def _duckdb_file(given: Mapping[str, str]) -> str:
+    """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
+    return given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+
+
+def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
+    number = _number(given, name, default)
+    if number != int(number):
+        raise SettingsError(f"{name} is {given[name]!r}: set it to a whole number, or leave it out for {default}.")
+    return int(number)
 
 
 def _number(given: Mapping[str, str], name: str, default: float) -> float:

@@ -50,7 +50,7 @@ def decode_envelope(body: bytes, *, request: str) -> Envelope:
     """
     try:
         envelope = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's own message gives a position, never content.
         raise InvalidResponseError(
             f"{request} answered {len(body)} bytes that are no JSON ({error}). A later run can succeed."

@@ -49,6 +49,7 @@ class _Meaning:
     advice: str
 
 
+DAILY_QUOTA_USED_UP = 45
 _RERUN_LATER = "A later run can succeed."
 _MEANINGS: Mapping[int, _Meaning] = {
     2: _Meaning(PermanentError, "A parameter was refused and a rerun sends the same; see docs/api.md."),
@@ -57,8 +58,8 @@ _MEANINGS: Mapping[int, _Meaning] = {
     14: _Meaning(PermissionDeniedError, "The Authorization header was not understood; check INVOICE_API_AUTH_SCHEME."),
     43: _Meaning(QuotaExceededError, "The organisation is blocked after a burst of requests."),
     44: _Meaning(QuotaExceededError, "Too many requests within a minute; lower INVOICE_API_REQUESTS_PER_MINUTE."),
-    45: _Meaning(QuotaExceededError, "The organisation's daily quota is used up."),
-    57: _Meaning(PermissionDeniedError, "The token is fresh, so a scope or the user's permission is missing."),
+    DAILY_QUOTA_USED_UP: _Meaning(QuotaExceededError, "The organisation's daily quota is used up."),
+    57: _Meaning(PermissionDeniedError, "A scope of the client, or a permission of its user, is missing."),
     1000: _Meaning(TransientError, _RERUN_LATER),
     1070: _Meaning(QuotaExceededError, "Too many requests in flight; other applications share this limit."),
     6041: _Meaning(PermanentError, "Check INVOICE_API_ORGANIZATION_ID: the user does not belong to it."),
@@ -78,8 +79,10 @@ def error_from_answer(
     said = f' "{message[:MESSAGE_LIMIT]}"' if message else ""
     coded = f" (code {code})" if code is not None else ""
     text = f"{request} answered {status}{said}{coded}. {meaning.advice}"
+    if resume_at is not None:
+        text += f" Run again after {resume_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; sooner runs are refused too."
     if meaning.error_class is QuotaExceededError:
-        return QuotaExceededError(f"{text} {_when_to_resume(resume_at)}", resume_at=resume_at)
+        return QuotaExceededError(text if resume_at else f"{text} {_RERUN_LATER}", resume_at=resume_at)
     return meaning.error_class(text)
 
 
@@ -93,9 +96,3 @@ def _meaning_of_status(status: int) -> _Meaning:
     if status >= 500 or status == 408:
         return _Meaning(TransientError, _RERUN_LATER)
     return _Meaning(PermanentError, "A rerun sends the same request; see docs/api.md.")
-
-
-def _when_to_resume(resume_at: datetime | None) -> str:
-    if resume_at is None:
-        return _RERUN_LATER
-    return f"Run again after {resume_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; sooner runs are refused too."

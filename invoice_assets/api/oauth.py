@@ -18,7 +18,13 @@ from invoice_assets.api.errors import (
     TokenRejectedError,
     TokenThrottledError,
 )
-from invoice_assets.api.retries import BROKEN_CONNECTIONS, RETRIED_STATUSES, RetriableError, RetryPolicy
+from invoice_assets.api.retries import (
+    BROKEN_CONNECTIONS,
+    RETRIED_STATUSES,
+    RetriableError,
+    RetryPolicy,
+    parse_retry_after,
+)
 from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 
@@ -133,11 +139,14 @@ def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
     except BROKEN_CONNECTIONS as error:
         outcome = TransientError(f"{asked} did not get through ({type(error).__name__}). Check the token URL.")
         raise RetriableError(outcome) from error
+    if response.status_code in RETRIED_STATUSES:
+        raise RetriableError(
+            TransientError(f"{asked} answered {response.status_code}. A later run can succeed."),
+            retry_after_s=parse_retry_after(response.headers.get("Retry-After"), now=time.time()),
+        )
     answer = _read_object(response)
     if "error" in answer:
         raise _refusal(asked, response.status_code, answer)
-    if response.status_code in RETRIED_STATUSES:
-        raise RetriableError(TransientError(f"{asked} answered {response.status_code}. A later run can succeed."))
     if response.status_code != 200:
         raise PermanentError(f"{asked} answered {response.status_code}. Check INVOICE_API_TOKEN_URL.")
     return answer

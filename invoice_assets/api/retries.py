@@ -25,6 +25,9 @@ BROKEN_CONNECTIONS = (
 LONGEST_RETRY_AFTER_S = 60.0
 """A `Retry-After` up to the API's own rate window (a minute) is waited for; a longer one ends the step."""
 
+LONGEST_BELIEVED_S = 365 * 86_400.0
+"""A server that asks for more than a year means "no"."""
+
 
 class RetriableError(Exception):
     """An exchange that failed in a way that another attempt may mend.
@@ -76,9 +79,9 @@ def parse_retry_after(value: str | None, *, now: float) -> float | None:
     """
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(value)
     try:
+        if value.strip().isdecimal():
+            return min(float(value), LONGEST_BELIEVED_S)
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except ValueError:
         return None

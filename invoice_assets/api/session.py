@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 
 from invoice_assets.api.envelope import Envelope, decode_envelope
-from invoice_assets.api.errors import InvalidResponseError, error_from_answer
+from invoice_assets.api.errors import DAILY_QUOTA_USED_UP, InvalidResponseError, error_from_answer
 from invoice_assets.api.oauth import AccessToken, AccessTokenProvider
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import (
@@ -140,7 +140,6 @@ class _ApiAdapter(HTTPAdapter):
             return response
         error, retry_after_s = _read_failure(request, response)
         if response.status_code in RETRIED_STATUSES:
-            self._usage.failed_attempts += 1
             raise RetriableError(error, retry_after_s=retry_after_s)
         raise error
 
@@ -151,6 +150,7 @@ class _ApiAdapter(HTTPAdapter):
         try:
             response = super().send(request, **kwargs)
             self._usage.bytes += len(response.content)
+            self._usage.failed_attempts += response.status_code != 200
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1
             outcome = TransientError(
@@ -174,10 +174,10 @@ def _read_failure(
 ) -> tuple[InvoicingError, float | None]:
     now = time.time()
     retry_after_s = parse_retry_after(response.headers.get("Retry-After"), now=now)
-    resume_in_s = retry_after_s
-    if resume_in_s is None and response.status_code == 429:
-        resume_in_s = _integer(response.headers, "X-Rate-Limit-Reset", None)
     code, message = _read_error_body(response)
+    resume_in_s = retry_after_s
+    if resume_in_s is None and code == DAILY_QUOTA_USED_UP:
+        resume_in_s = _integer(response.headers, "X-Rate-Limit-Reset", None)
     error = error_from_answer(
         describe(request),
         status=response.status_code,

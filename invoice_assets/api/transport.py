@@ -15,11 +15,21 @@ def require_protected_transport(url: str, *, variable: str) -> None:
     Raises:
         ConfigurationError: The address is missing, is none, or would carry secrets in clear.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    scheme, host = _split(url)
+    if scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"{variable} is {url!r}: set it to an address such as https://www.example.com/….")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"{variable} begins with http://, which would send secrets in clear. Use https://.")
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and host; empty where the address cannot be read."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read, because only that refuses a port that is none
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or ""
 
 
 def _is_loopback(host: str) -> bool:

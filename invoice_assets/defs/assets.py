@@ -24,7 +24,6 @@ from invoice_assets.ingest.source import RowBatcher, build_source
 from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.resource_spec import ResourceSpec
 
-
 KEPT_METADATA = frozenset({"dataset_name", "destination_name"})
 """Of what dagster-dlt reports; the rest names files of a folder that is gone, or counts rows before deduplication."""
 

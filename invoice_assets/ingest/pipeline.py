@@ -7,16 +7,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dlt
-from dlt.common.destination import AnyDestination
+from dlt.common.destination import Destination
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.resource_spec import ResourceSpec
 
 
 @contextmanager
-def open_pipeline(spec: ResourceSpec, *, destination: AnyDestination, dataset: str) -> Iterator[Pipeline]:
+def open_pipeline(spec: ResourceSpec, *, destination: Destination[Any, Any], dataset: str) -> Iterator[Pipeline]:
     """A pipeline for one load of the resource, gone with its working files when the context closes.
 
     Its folder is private, so that two runs of one asset do not share one, and no package of a run that died is left
@@ -35,7 +36,8 @@ def open_pipeline(spec: ResourceSpec, *, destination: AnyDestination, dataset: s
         try:
             yield pipeline
         finally:
-            pipeline.deactivate()
+            if pipeline.is_active:
+                pipeline.deactivate()
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:

@@ -95,6 +95,7 @@ class RowBatcher:
         """Take a page in; yield a table where a batch is full or the list is at its end."""
         self._rows.extend(page)
         if len(self._rows) >= BATCH_ROWS or not page.paginator.has_next_page:
-            self.new_columns |= find_new_columns(self._spec, self._rows)
-            yield build_table(self._spec, self._rows, new_columns=list(self.new_columns))
-            self._rows = []
+            # Emptied before the table is handed on: dlt may bring the next page before it resumes this generator.
+            rows, self._rows = self._rows, []
+            self.new_columns |= find_new_columns(self._spec, rows)
+            yield build_table(self._spec, rows, new_columns=list(self.new_columns))

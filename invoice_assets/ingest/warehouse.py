@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.destination import AnyDestination, TLoaderFileFormat
+from dlt.common.destination import Destination, TLoaderFileFormat
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -38,7 +38,7 @@ class WarehouseUnusableError(PermanentError):
 
 
 @contextmanager
-def open_destination(destination_type: str, *, database: str, patience_s: float) -> Iterator[AnyDestination]:
+def open_destination(destination_type: str, *, database: str, patience_s: float) -> Iterator[Destination[Any, Any]]:
     """The destination, for as long as the context is open.
 
     A DuckDB file takes one writing process: it is opened here once, waited for up to `patience_s` seconds, and held
@@ -56,7 +56,7 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         credentials = DuckDbCredentials(connection)
         # dlt works in clones of the connection; without this a clone starts in the connection's own, empty database.
         credentials.pragmas = [f"search_path='{CATALOG}.main'"]
-        yield cast(AnyDestination, dlt.destinations.duckdb(credentials))
+        yield dlt.destinations.duckdb(credentials)
     finally:
         connection.close()
 

@@ -1,0 +1,184 @@
+"""Fixtures shared by all tests: an environment that is nobody's own, a sandbox, and sessions that read from it.
+
+What only one package of tests needs lives in that package's own conftest.
+https://docs.pytest.org/en/stable/reference/fixtures.html
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Protocol
+
+import pytest
+
+from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
+from invoice_assets.api.pacing import RequestPacer
+from invoice_assets.api.retries import RetryPolicy
+from invoice_assets.api.session import ApiAccount, ApiSession
+from invoice_assets_tests.sandbox.server import Sandbox
+
+OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME")
+ROWS = 3
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment_of_nobody() -> Iterator[None]:
+    """Keep the developer's own API, warehouse and Dagster instance out of every test, and dlt from reporting usage."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith(OWN_VARIABLES)]:
+            environment.delenv(name)
+        environment.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        yield
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox with three rows of every resource."""
+    with Sandbox(rows=ROWS) as running:
+        yield running
+
+
+def build_grant(sandbox: Sandbox) -> RefreshTokenGrant:
+    """The grant that a sandbox accepts."""
+    return RefreshTokenGrant(
+        token_url=sandbox.token_url,
+        client_id=sandbox.client_id,
+        client_secret=sandbox.client_secret,
+        refresh_token=sandbox.refresh_token,
+    )
+
+
+@pytest.fixture
+def grant(sandbox: Sandbox) -> RefreshTokenGrant:
+    """The grant that the test's sandbox accepts."""
+    return build_grant(sandbox)
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds that retries have waited, without having slept."""
+    return []
+
+
+@pytest.fixture
+def policy(waits: list[float]) -> RetryPolicy:
+    """The project's default retry policy, its waits recorded instead of slept."""
+    return RetryPolicy(sleep=waits.append)
+
+
+class OpenSession(Protocol):
+    """How tests open a session: on their sandbox, with retries that do not sleep, unpaced, unless told otherwise."""
+
+    def __call__(
+        self,
+        *,
+        to: Sandbox = ...,
+        organization_id: str | None = ...,
+        auth_scheme: str = ...,
+        policy: RetryPolicy = ...,
+        pacer: RequestPacer = ...,
+        clock: Callable[[], float] = ...,
+    ) -> ApiSession:
+        """A session with an access token of its own."""
+
+
+@pytest.fixture
+def open_session(sandbox: Sandbox, policy: RetryPolicy) -> Iterator[OpenSession]:
+    """A function that opens sessions; they are closed when the test ends."""
+    default_policy, unpaced = policy, RequestPacer(requests_per_minute=0)
+    with ExitStack() as stack:
+
+        def open_one(
+            *,
+            to: Sandbox = sandbox,
+            organization_id: str | None = None,
+            auth_scheme: str = "Zoho-oauthtoken",
+            policy: RetryPolicy = default_policy,
+            pacer: RequestPacer = unpaced,
+            clock: Callable[[], float] = time.time,
+        ) -> ApiSession:
+            account = ApiAccount(
+                base_url=to.api_base_url,
+                organization_id=to.organization_id if organization_id is None else organization_id,
+                auth_scheme=auth_scheme,
+            )
+            tokens = AccessTokenProvider(build_grant(to), policy=policy, clock=clock)
+            return stack.enter_context(ApiSession(account, tokens=tokens, pacer=pacer, policy=policy))
+
+        yield open_one
+
+
+@pytest.fixture
+def session(open_session: OpenSession) -> ApiSession:
+    """A session on the sandbox, as a load opens one."""
+    return open_session()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, exactly as it is sent."""
+
+    status: int
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class AnsweringServer:
+    """Gives the answers it was told, the last one for ever.
+
+    For what the API was never seen to send, so that the sandbox does not either.
+    `received` has the method and the path of every request.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.received: list[str] = []
+        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005})
+
+    def __enter__(self) -> AnsweringServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, path: str) -> str:
+        """The full URL of a path."""
+        return f"http://127.0.0.1:{self._server.server_port}{path}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                server.received.append(f"{self.command} {self.path}")
+                answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_POST = do_GET  # noqa: N815 - the name is http.server's
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+                """Stay silent."""
+
+        return Handler
+
+
+@pytest.fixture
+def answering_server() -> Iterator[AnsweringServer]:
+    """A server that gives whatever answers a test hands it."""
+    with AnsweringServer() as running:
+        yield running

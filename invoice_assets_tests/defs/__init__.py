@@ -1,0 +1,1 @@
+"""Tests of the Dagster layer: real runs of real definitions."""

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+from dagster import DagsterEventType, Failure
+
+from invoice_assets.api.errors import PermissionDeniedError
+from invoice_assets.catalog import INVOICES
+from invoice_assets.defs.failures import find_cause, report_failures
+from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+from invoice_assets_tests.project import Project, failures_of
+from invoice_assets_tests.sandbox.server import Sandbox
+
+
+def raise_wrapped(error: InvoicingError) -> None:
+    try:
+        raise error
+    except InvoicingError as cause:
+        raise RuntimeError("a wrapper of somebody else's") from cause
+
+
+def test_the_first_error_of_ours_is_found_behind_wrappers() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        raise_wrapped(PermissionDeniedError("no"))
+
+    assert isinstance(find_cause(caught.value), PermissionDeniedError)
+
+
+def test_an_error_of_somebody_else_passes_unchanged() -> None:
+    with pytest.raises(ZeroDivisionError), report_failures(INVOICES):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "retried"),
+    [(TransientError("later"), True), (PermanentError("never"), False)],
+    ids=["transient", "permanent"],
+)
+def test_dagster_is_told_whether_a_rerun_can_help(error: InvoicingError, retried: bool) -> None:
+    with pytest.raises(Failure) as failure, report_failures(INVOICES):
+        raise error
+
+    assert failure.value.allow_retries is retried
+    assert failure.value.metadata["a_rerun_can_help"].value is retried
+
+
+def test_a_failed_step_names_the_resource_the_request_the_answer_and_the_next_step(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(sandbox, tmp_path, monkeypatch)
+    sandbox.script("dead_token_57", resource="taxes", times=None)
+
+    result = project.materialize("taxes")
+
+    assert failures_of(result)["load_taxes"].startswith("taxes: GET /invoice/v3/settings/taxes, page 1, answered 401")
+    assert (
+        "(code 57). A scope of the client, or a permission of its user, is missing."
+        in failures_of(result)["load_taxes"]
+    )
+
+
+def test_a_block_of_an_hour_ends_the_step_and_says_when_to_resume(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(sandbox, tmp_path, monkeypatch)
+    sandbox.script("blocked_43", resource="taxes", times=None)
+
+    result = project.materialize("taxes")
+
+    assert "Run again after" in failures_of(result)["load_taxes"]
+    assert len(sandbox.ledger.requests("taxes")) == 1
+
+
+def test_a_locked_warehouse_is_reported_before_the_api_is_asked(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(sandbox, tmp_path, monkeypatch)
+    project.database.parent.mkdir()
+    project.database.write_text("not a database " * 1000)
+
+    result = project.materialize("taxes")
+
+    assert "cannot be opened" in failures_of(result)["load_taxes"]
+    assert sandbox.ledger.requests("taxes") == []
+    assert [e for e in result.all_events if e.event_type is DagsterEventType.STEP_FAILURE]

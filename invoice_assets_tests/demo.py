@@ -1,0 +1,151 @@
+"""`make demo`: nine resources of a sandbox API into data/invoicing.duckdb through Dagster, and a table of how it went.
+
+The API is `sandbox/`, what is loaded and checked is the project's own definitions, unchanged.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
+from rich.console import Console
+from rich.table import Table
+
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.definitions import build_definitions
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import DEFAULT_DATABASE, Settings
+from invoice_assets_tests.local_environment import find_api, names_a_real_api
+from invoice_assets_tests.sandbox.limits import Limits
+from invoice_assets_tests.sandbox.server import Sandbox
+
+ROWS = {
+    "items": 300,
+    "users": 25,
+    "contacts": 800,
+    "invoices": 4_000,
+    "recurring_invoices": 150,
+    "customer_payments": 3_000,
+    "credit_notes": 450,
+    "expenses": 1_200,
+    "taxes": 12,
+}
+"""A small company's first year, in fewer than the 100 requests that the API grants in a minute."""
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+
+@dataclass(kw_only=True)
+class ResourceOutcome:
+    """One line of the summary."""
+
+    name: str
+    rows_at_source: int
+    rows_in_warehouse: int = 0
+    rows_missing: int = 0
+    api_requests: int = 0
+    seconds: float = 0.0
+    checks_passed: int = 0
+    checks_failed: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Loaded whole, with checks that ran and passed."""
+        return not (self.error or self.rows_missing or self.checks_failed) and self.checks_passed > 0
+
+
+def main() -> int:
+    """Run the demo; returns the exit status: 0 where every row of every resource has arrived and every check passed."""
+    console = Console()
+    if names_a_real_api():
+        console.print(
+            f".env names a real API ({find_api()}). The demo would mix made-up rows into its {DEFAULT_DATABASE}: "
+            "run it in another clone, or move .env away."
+        )
+        return 2
+    started = time.monotonic()
+    with Sandbox(rows=ROWS, limits=Limits.published()) as sandbox:
+        console.print(f"The sandbox API serves {sandbox.api_base_url}; loading {len(RESOURCES)} resources …")
+        os.environ.update(sandbox.environment())
+        result = materialize_everything()
+        outcomes = [collect_outcome(spec, sandbox, result) for spec in RESOURCES.values()]
+        tokens = sandbox.tokens_issued
+    console.print(build_summary(outcomes))
+    console.print(
+        f"{tokens} access token, {time.monotonic() - started:.1f} s. Tables: {DEFAULT_DATABASE}, schema invoicing."
+    )
+    for outcome in outcomes:
+        if outcome.error:
+            console.print(f"[red]{outcome.error}[/red]")
+    return 0 if all(outcome.is_good for outcome in outcomes) else 1
+
+
+def materialize_everything() -> ExecuteInProcessResult:
+    """One Dagster run of all assets and checks, recorded in the instance that `make dev` shows."""
+    job = build_definitions(Settings.from_env()).resolve_implicit_global_asset_job_def()
+    with DagsterInstance.get() as instance:
+        return job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
+
+
+def collect_outcome(spec: ResourceSpec, sandbox: Sandbox, result: ExecuteInProcessResult) -> ResourceOutcome:
+    """What the run's events, the warehouse and the sandbox say of one resource."""
+    outcome = ResourceOutcome(name=spec.name, rows_at_source=sandbox.count(spec.name))
+    for event in result.events_for_node(f"load_{spec.name}"):
+        if event.event_type is DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data.user_failure_data
+            outcome.error = (data.description if data else None) or f"{spec.name}: {event.message}"
+        elif event.event_type is DagsterEventType.STEP_SUCCESS:
+            outcome.seconds = event.step_success_data.duration_ms / 1000
+    outcome.api_requests = len(sandbox.ledger.requests(spec.name))
+    for evaluation in result.get_asset_check_evaluations():
+        if evaluation.asset_key.path[-1] == spec.name:
+            if evaluation.passed:
+                outcome.checks_passed += 1
+            else:
+                outcome.checks_failed.append(evaluation.check_name)
+    if outcome.error is None:
+        keys_in_warehouse = read_keys(spec)
+        keys_at_source = [str(row[spec.primary_key]) for row in sandbox.rows(spec.name)]
+        outcome.rows_in_warehouse = len(keys_in_warehouse)
+        outcome.rows_missing = len(set(keys_at_source) - set(keys_in_warehouse))
+    return outcome
+
+
+def read_keys(spec: ResourceSpec) -> Sequence[str]:
+    """The primary keys in the resource's table."""
+    with duckdb.connect(DEFAULT_DATABASE, read_only=True) as connection:
+        rows = connection.execute(f"SELECT {spec.primary_key} FROM invoicing.invoicing.{spec.name}").fetchall()
+    return [row[0] for row in rows]
+
+
+def build_summary(outcomes: Sequence[ResourceOutcome]) -> Table:
+    """The table that the demo prints."""
+    table = Table(title="invoice_assets", title_justify="left")
+    table.add_column("resource", no_wrap=True)
+    for heading in ("rows in the warehouse", "rows at the source", "API requests", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("checks")
+    for outcome in outcomes:
+        checks = (
+            "failed: " + ", ".join(outcome.checks_failed)
+            if outcome.checks_failed
+            else f"{outcome.checks_passed} passed"
+        )
+        table.add_row(
+            outcome.name,
+            f"{outcome.rows_in_warehouse:,}",
+            f"{outcome.rows_at_source:,}",
+            str(outcome.api_requests),
+            f"{outcome.seconds:.2f}",
+            "not loaded" if outcome.error else checks,
+            style=None if outcome.is_good else "red",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""`make dev`: `dagster dev`, with a sandbox API beside it unless `.env` names an API of its own.
+
+The sandbox lives in `sandbox/`; `dagster dev` itself is started as a user would start it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from dagster import DagsterInstance
+
+from invoice_assets_tests.demo import ROWS
+from invoice_assets_tests.local_environment import ENV_FILE, find_api, names_a_real_api
+from invoice_assets_tests.sandbox.environment_file import write_environment_file
+from invoice_assets_tests.sandbox.limits import Limits
+from invoice_assets_tests.sandbox.server import Sandbox
+
+
+def main(arguments: list[str]) -> int:
+    """Run until interrupted; `arguments` go to `dagster dev`. Returns its exit status."""
+    with DagsterInstance.get() as instance:
+        instance.get_runs_count()  # a fresh instance is initialised by one process, before several use it at once
+    with open_api() as environment:
+        return run_dagster_dev(arguments, environment)
+
+
+@contextmanager
+def open_api() -> Iterator[Mapping[str, str]]:
+    """The environment of an API to read from: that of `.env`, or of a sandbox that lives as long as the context."""
+    if names_a_real_api():
+        print(f"Reading from {find_api()}, as .env says.", flush=True)
+        yield {}
+        return
+    with Sandbox(rows=ROWS, limits=Limits.published()) as sandbox:
+        if ENV_FILE.exists() and not write_environment_file(ENV_FILE, sandbox.environment()):
+            print(
+                f"Reading from {find_api() or 'nowhere'}, as .env says: it is not the sandbox's to change.", flush=True
+            )
+        else:
+            print(f"Reading from the sandbox API at {sandbox.api_base_url}.", flush=True)
+        yield sandbox.environment()
+
+
+def run_dagster_dev(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """`dagster dev` in the foreground; an interrupt or a termination of this process ends it first."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for child in children:
+            child.send_signal(signal.SIGINT)
+
+    # Handled before the child starts: it would inherit an ignored interrupt from a background shell for good.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", *arguments]
+    children.append(subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True))
+    return children[0].wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

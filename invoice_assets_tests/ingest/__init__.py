@@ -1,0 +1,1 @@
+"""Tests of the ingest layer: the sandbox at one end, real tables at the other."""

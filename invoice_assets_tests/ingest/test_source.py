@@ -1,0 +1,110 @@
+from collections.abc import Iterator
+
+import pytest
+
+from invoice_assets.catalog import CONTACTS, INVOICES, RESOURCES, TAXES
+from invoice_assets.ingest import source
+from invoice_assets.ingest.paging import ScanReport
+from invoice_assets.ingest.source import RowBatcher, build_column_hints
+from invoice_assets.ingest.typing import arrow_schema
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets_tests.ingest.reading import read_resource
+from invoice_assets_tests.sandbox.server import Sandbox
+from invoice_assets_tests.wire_values import find_differences
+
+SPECS = [pytest.param(spec, id=spec.name) for spec in RESOURCES.values()]
+
+
+@pytest.fixture(scope="module")
+def sandboxes() -> Iterator[dict[int, Sandbox]]:
+    """Sandboxes by their number of rows, for tests that only read."""
+    with Sandbox(rows=0) as empty, Sandbox(rows=400) as two_pages, Sandbox(rows=450) as three_pages:
+        yield {0: empty, 400: two_pages, 450: three_pages}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize(("rows", "requests"), [(0, 1), (400, 2), (450, 3)], ids=["0 rows", "400 rows", "450 rows"])
+def test_every_row_comes_once_in_the_fewest_requests(
+    sandboxes: dict[int, Sandbox], spec: ResourceSpec, rows: int, requests: int
+) -> None:
+    sandbox = sandboxes[rows]
+    sandbox.ledger.clear()
+
+    table = read_resource(sandbox, spec)
+
+    assert sorted(table[spec.primary_key].to_pylist()) == sorted(
+        row[spec.primary_key] for row in sandbox.rows(spec.name)
+    )
+    assert table.num_rows == rows
+    assert len(sandbox.ledger.requests(spec.name)) == requests
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_value_says_what_the_wire_said(sandboxes: dict[int, Sandbox], spec: ResourceSpec) -> None:
+    wire = {row[spec.primary_key]: row for row in sandboxes[450].rows(spec.name)}
+
+    table = read_resource(sandboxes[450], spec)
+
+    differences = {
+        row[spec.primary_key]: found
+        for row in table.to_pylist()
+        if (found := find_differences(row, wire[row[spec.primary_key]]))
+    }
+    assert differences == {}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_an_empty_list_still_brings_its_columns(sandboxes: dict[int, Sandbox], spec: ResourceSpec) -> None:
+    table = read_resource(sandboxes[0], spec)
+
+    assert table.schema.equals(arrow_schema(spec))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_catalog_names_every_field_but_the_custom_ones(sandboxes: dict[int, Sandbox], spec: ResourceSpec) -> None:
+    batcher = RowBatcher(spec)
+
+    read_resource(sandboxes[450], spec, batcher=batcher)
+
+    assert {name for name in batcher.new_columns if not name.startswith("cf_")} == set()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_server_honours_the_sort_that_is_asked_for(sandboxes: dict[int, Sandbox], spec: ResourceSpec) -> None:
+    report = ScanReport()
+
+    read_resource(sandboxes[450], spec, report=report)
+
+    assert not report.sort_ignored
+    assert (report.pages, report.rows) == (3, 450)
+
+
+@pytest.mark.parametrize("spec", [CONTACTS, TAXES], ids=["vendors", "inactive taxes"])
+def test_rows_that_the_api_hides_by_default_are_read(sandboxes: dict[int, Sandbox], spec: ResourceSpec) -> None:
+    read_resource(sandboxes[450], spec)
+
+    (request, *_) = sandboxes[450].ledger.requests(spec.name)
+    assert request.query["filter_by"] == "Status.All"
+
+
+def test_a_field_that_the_catalog_does_not_know_gets_a_column_and_is_named(sandbox: Sandbox) -> None:
+    sandbox.add_field("invoices", "cf_Delivery Term", "DAP")
+    batcher = RowBatcher(INVOICES)
+
+    table = read_resource(sandbox, INVOICES, batcher=batcher)
+
+    assert table["cf_delivery_term"].to_pylist() == ["DAP"] * 3
+    assert batcher.new_columns["cf_Delivery Term"] == "string"
+
+
+def test_batches_span_pages(sandboxes: dict[int, Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One Arrow table per page would lose most of what Arrow gains."""
+    monkeypatch.setattr(source, "BATCH_ROWS", 300)
+
+    table = read_resource(sandboxes[450], INVOICES)
+
+    assert [len(chunk) for chunk in table["invoice_id"].chunks] == [400, 50]
+
+
+def test_a_row_that_comes_twice_is_settled_by_its_stamp() -> None:
+    assert build_column_hints(INVOICES)["last_modified_time"]["dedup_sort"] == "desc"

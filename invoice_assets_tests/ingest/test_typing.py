@@ -1,0 +1,154 @@
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from invoice_assets.api.envelope import Row, WireNumber
+from invoice_assets.ingest.typing import InvalidValueError, build_table, find_new_columns, name_new_columns
+from invoice_assets.resource_spec import (
+    Cadence,
+    Column,
+    ResourceSpec,
+    Sort,
+    boolean,
+    integer,
+    json,
+    money,
+    optional_text,
+    rate,
+    text,
+    timestamp,
+)
+from invoice_assets.resource_spec import (
+    date as date_column,
+)
+
+
+def spec_with(column: Column) -> ResourceSpec:
+    return ResourceSpec(
+        name="things",
+        path="things",
+        data_selector="things",
+        primary_key="thing_id",
+        cadence=Cadence.REFERENCE,
+        scopes=frozenset({"things.READ"}),
+        snapshot_sort=Sort(column="thing_id"),
+        description="Things.",
+        columns=(text("thing_id", "Identifier", required=True), column),
+    )
+
+
+def rows_from(*values: str) -> list[Row]:
+    """Rows with a key and a `value`, decoded from the JSON text of the value as a page is."""
+    decoder = msgspec.json.Decoder(float_hook=WireNumber)
+    return [{"thing_id": str(n), "value": decoder.decode(value)} for n, value in enumerate(values)]
+
+
+def convert(column: Column, *values: str) -> list[object]:
+    return list(build_table(spec_with(column), rows_from(*values))["value"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("column", "wire", "stored"),
+    [
+        pytest.param(money("value", "m"), "24995.00", Decimal("24995.000000"), id="money"),
+        pytest.param(money("value", "m"), "100", Decimal(100), id="a whole number as money"),
+        pytest.param(money("value", "m"), "12345678901234567.89", Decimal("12345678901234567.89"), id="beyond a float"),
+        pytest.param(money("value", "m"), '"99.50"', Decimal("99.5"), id="money as a string"),
+        pytest.param(money("value", "m"), "1.5e3", Decimal(1500), id="an exponent"),
+        pytest.param(money("value", "m"), '""', None, id="no money"),
+        pytest.param(rate("value", "r"), "0.000023076923", Decimal("0.000023076923"), id="exchange rate"),
+        pytest.param(rate("value", "r"), "7", Decimal(7), id="a percentage without a fraction"),
+        pytest.param(text("value", "t"), '""', "", id="text that may be empty"),
+        pytest.param(text("value", "t"), "null", None, id="text that is null"),
+        pytest.param(text("value", "t"), "4815000000000000011", "4815000000000000011", id="an id as a number"),
+        pytest.param(text("value", "t"), "1.10", "1.10", id="a fraction as text keeps its digits"),
+        pytest.param(text("value", "t"), '["a"]', '["a"]', id="a list where text was"),
+        pytest.param(optional_text("value", "t"), '""', None, id="text that is missing when empty"),
+        pytest.param(integer("value", "i"), "14", 14, id="integer"),
+        pytest.param(integer("value", "i"), "14.00", 14, id="an integer with a fraction of nought"),
+        pytest.param(integer("value", "i"), '""', None, id="no integer"),
+        pytest.param(boolean("value", "b"), "true", True, id="boolean"),
+        pytest.param(boolean("value", "b"), '"false"', False, id="a boolean as a string"),
+        pytest.param(date_column("value", "d"), '"2026-02-28"', date(2026, 2, 28), id="date"),
+        pytest.param(date_column("value", "d"), '""', None, id="no date"),
+        pytest.param(
+            timestamp("value", "t"),
+            '"2026-06-09T09:46:21-0400"',
+            datetime(2026, 6, 9, 13, 46, 21, tzinfo=UTC),
+            id="EDT",
+        ),
+        pytest.param(
+            timestamp("value", "t"), '"2026-06-09T09:46:21+0530"', datetime(2026, 6, 9, 4, 16, 21, tzinfo=UTC), id="IST"
+        ),
+        pytest.param(json("value", "j"), '{"a": [1.50, "é"]}', '{"a":[1.50,"é"]}', id="JSON keeps its digits"),
+        pytest.param(json("value", "j"), "[]", "[]", id="an empty list is a value"),
+        pytest.param(json("value", "j"), '""', None, id="no JSON"),
+    ],
+)
+def test_a_value_is_stored_exactly(column: Column, wire: str, stored: object) -> None:
+    assert convert(column, wire) == [stored]
+
+
+def test_an_absent_key_is_null() -> None:
+    table = build_table(spec_with(money("value", "m")), [{"thing_id": "1"}])
+
+    assert table["value"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("column", "wire"),
+    [
+        pytest.param(money("value", "m"), "0.1234567", id="more digits than the scale"),
+        pytest.param(money("value", "m"), "1e400", id="beyond the precision"),
+        pytest.param(money("value", "m"), '"a secret amount"', id="words where money was"),
+        pytest.param(integer("value", "i"), "1.5", id="a fraction where an integer was"),
+        pytest.param(integer("value", "i"), "18446744073709551616", id="an integer of more than 64 bits"),
+        pytest.param(boolean("value", "b"), '"perhaps"', id="words where a boolean was"),
+        pytest.param(date_column("value", "d"), '"0000-00-00"', id="a day that never was"),
+        pytest.param(timestamp("value", "t"), '"yesterday"', id="words where an instant was"),
+        pytest.param(timestamp("value", "t"), '"2026-06-09T09:46:21"', id="an instant without its offset"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_by_name_and_key(column: Column, wire: str) -> None:
+    with pytest.raises(InvalidValueError, match="things: value of thing_id 0 is a JSON") as refused:
+        convert(column, wire)
+
+    assert "secret" not in str(refused.value)
+    assert not refused.value.transient
+
+
+@pytest.mark.parametrize(
+    "row", [{"value": 1}, {"thing_id": "", "value": 1}, {"thing_id": None}], ids=["absent", "empty", "null"]
+)
+def test_a_row_without_its_primary_key_is_refused(row: Row) -> None:
+    with pytest.raises(InvalidValueError, match="1 of 2 rows came without a thing_id"):
+        build_table(spec_with(money("value", "m")), [{"thing_id": "1"}, row])
+
+
+def test_unknown_fields_become_text_whatever_their_type() -> None:
+    rows: list[Row] = [
+        {"thing_id": "1", "cf_a": "x", "cf_b": WireNumber("1.50")},
+        {"thing_id": "2", "cf_a": True, "cf_b": {"k": []}},
+    ]
+    spec = spec_with(money("value", "m"))
+
+    table = build_table(spec, rows, new_columns=list(find_new_columns(spec, rows)))
+
+    assert table.schema.field("cf_a").type == pa.string()
+    assert table["cf_a"].to_pylist() == ["x", "true"]
+    assert table["cf_b"].to_pylist() == ["1.50", '{"k":[]}']
+
+
+def test_unknown_fields_are_named_with_the_type_of_their_first_value() -> None:
+    rows: list[Row] = [{"thing_id": "1", "cf_a": None}, {"thing_id": "2", "cf_a": WireNumber("1.5"), "cf_b": []}]
+
+    assert find_new_columns(spec_with(money("value", "m")), rows) == {"cf_a": "number", "cf_b": "array"}
+
+
+def test_two_fields_that_normalise_to_one_name_stay_apart() -> None:
+    names = name_new_columns(spec_with(money("value", "m")), ["cf_Area", "cf_area", "Value"])
+
+    assert names == {"cf_Area": "cf_area", "cf_area": "cf_area_2", "Value": "value_2"}

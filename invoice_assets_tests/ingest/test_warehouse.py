@@ -1,0 +1,93 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from invoice_assets.ingest.warehouse import (
+    WarehouseLockedError,
+    WarehouseUnusableError,
+    attach_duckdb,
+    choose_file_format,
+    open_destination,
+)
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+
+
+@contextmanager
+def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_the_file_and_its_folder_are_created(tmp_path: Path) -> None:
+    with open_destination("duckdb", database=str(tmp_path / "new" / "w.duckdb"), patience_s=0):
+        pass
+
+    assert (tmp_path / "new" / "w.duckdb").exists()
+
+
+def test_a_file_in_use_is_refused_with_the_name_of_who_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with (
+        another_process_holding(path) as process,
+        pytest.raises(
+            WarehouseLockedError, match=rf"w.duckdb is in use by .*python.* \(PID {process.pid}\)"
+        ) as refused,
+    ):
+        attach_duckdb(path, patience_s=0)
+
+    assert refused.value.transient
+
+
+def test_a_file_in_use_is_waited_for_and_the_wait_says_for_whom(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.duckdb"
+    with another_process_holding(path) as process:
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: process.communicate("let go\n"))
+
+        attach_duckdb(path, patience_s=30).close()
+
+    assert caplog.messages == [f"waiting for {path}, in use by {_program(caplog)} (PID {process.pid})"]
+
+
+def _program(caplog: pytest.LogCaptureFixture) -> str:
+    return caplog.messages[0].partition("in use by ")[2].partition(" (PID")[0]
+
+
+def test_a_load_in_the_same_process_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with attach_duckdb(path, patience_s=0), pytest.raises(WarehouseLockedError, match="another load of this process"):
+        attach_duckdb(path, patience_s=0)
+
+
+def test_a_file_that_is_no_database_is_refused_for_good(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    path.write_text("not a database " * 1000)
+
+    with pytest.raises(WarehouseUnusableError, match=r"w\.duckdb cannot be opened") as refused:
+        attach_duckdb(path, patience_s=0)
+
+    assert not refused.value.transient
+
+
+def test_a_quote_in_the_path_is_no_sql(tmp_path: Path) -> None:
+    path = tmp_path / "it's.duckdb"
+
+    attach_duckdb(path, patience_s=0).close()
+
+    assert duckdb.connect(str(path)).execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_duckdb_never_gets_its_default_file_format() -> None:
+    assert choose_file_format("duckdb") == "parquet"

@@ -1,0 +1,107 @@
+"""The project as a user has it, for tests: a sandbox in its environment, a folder of its own, runs and a warehouse.
+
+The sandbox lives in `sandbox/`; what is materialised are the project's own definitions, unchanged.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import (
+    AssetCheckEvaluation,
+    AssetKey,
+    AssetSelection,
+    DagsterEventType,
+    DagsterInstance,
+    ExecuteInProcessResult,
+)
+
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.definitions import build_definitions
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
+from invoice_assets_tests.sandbox.server import Sandbox
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Project:
+    """A project that reads from `sandbox` and loads into `folder`; retries do not wait."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        folder: Path,
+        environment: pytest.MonkeyPatch,
+        *,
+        catalog: Mapping[str, ResourceSpec] = RESOURCES,
+    ) -> None:
+        self.database = folder / "warehouse" / "invoicing.duckdb"
+        self.catalog = catalog
+        variables = sandbox.environment() | {
+            "INVOICE_API_BACKOFF_FACTOR": "0",
+            "DESTINATION__WAREHOUSE__CREDENTIALS": str(self.database),
+        }
+        for name, value in variables.items():
+            environment.setenv(name, value)
+
+    def materialize(self, *names: str, instance: DagsterInstance | None = None) -> ExecuteInProcessResult:
+        """Run the assets of these resources with their checks, or all of them."""
+        definitions = build_definitions(Settings.from_env(), catalog=self.catalog)
+        keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
+        job = definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config=QUIET,
+            asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
+        )
+
+    def run_checks(self, name: str, *, instance: DagsterInstance | None = None) -> list[AssetCheckEvaluation]:
+        """Run only the checks of a resource."""
+        job = build_definitions(Settings.from_env(), catalog=self.catalog).resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config=QUIET, op_selection=[f"check_{name}"]
+        )
+        return list(result.get_asset_check_evaluations())
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives in the warehouse, where the tables stand in the schema `invoicing`."""
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH '{self.database}' AS warehouse")
+            connection.execute("USE warehouse")
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def read_table(self, name: str) -> list[dict[str, Any]]:
+        """Every row of a resource's table, as a mapping from column to value."""
+        columns = [row[0] for row in self.query(f"DESCRIBE invoicing.{name}")]
+        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name}")]
+
+
+def metadata_of(result: ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    """The metadata of a resource's materialization in a run, as plain values."""
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey(["invoicing", name])]
+    return {key: value.value for key, value in event.materialization.metadata.items()}
+
+
+def checks_of(result: ExecuteInProcessResult, name: str) -> dict[str, bool]:
+    """Whether each check of a resource passed in a run."""
+    return {
+        evaluation.check_name: evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.asset_key == AssetKey(["invoicing", name])
+    }
+
+
+def failures_of(result: ExecuteInProcessResult) -> dict[str, str]:
+    """What each failed step of a run said, by the step's name."""
+    failures = {}
+    for event in result.all_events:
+        if event.event_type is DagsterEventType.STEP_FAILURE and event.step_key:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            failures[event.step_key] = said or (data.error.to_string() if data.error else "")
+    return failures

@@ -1,0 +1,66 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, AssetsDefinition, DagsterInstance
+
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.definitions import build_definitions
+from invoice_assets.settings import Settings
+from invoice_assets_tests.project import Project
+from invoice_assets_tests.sandbox.server import Sandbox
+
+LOAD = "import invoice_assets.definitions as d; print(len(list(d.defs.resolve_all_asset_keys())))"
+
+
+def test_definitions_load_with_an_empty_environment_and_leave_nothing_behind(tmp_path: Path) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert loaded.stdout == "9\n"
+    assert loaded.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_resource_is_one_asset_with_three_checks() -> None:
+    graph = build_definitions(Settings()).resolve_asset_graph()
+
+    assert graph.get_all_asset_keys() == {AssetKey(["invoicing", name]) for name in RESOURCES}
+    assert len(graph.asset_check_keys) == 3 * 9
+
+
+def test_each_resource_has_a_definition_of_its_own() -> None:
+    definitions = [asset for asset in build_definitions(Settings()).assets or [] if isinstance(asset, AssetsDefinition)]
+
+    assert [len(definition.keys) for definition in definitions] == [1] * 9
+
+
+def test_no_secret_is_found_in_anything_that_a_run_leaves_behind(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A good run and a failed one, on an instance with files, logs of all levels included."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    project = Project(sandbox, tmp_path, monkeypatch)
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with DagsterInstance.local_temp(str(home)) as instance:
+        assert project.materialize("invoices", "taxes", instance=instance).success
+        sandbox.script("dead_token_57", resource="users", times=None)
+        sandbox.script("token_invalid_code", times=None)
+        assert not project.materialize("users", instance=instance).success
+    printed = "".join(capfd.readouterr())
+
+    secrets = {sandbox.client_id, sandbox.client_secret, sandbox.refresh_token, *sandbox.issued_access_tokens}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    found = {str(path) for path in files for secret in secrets if secret.encode() in path.read_bytes()}
+    assert len(files) > 3
+    assert found == set()
+    assert not [secret for secret in secrets if secret in printed]

@@ -1,0 +1,252 @@
+"""`resource_spec.py`: the factories of columns, and what a row of the catalog may not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+
+from invoice_assets import resource_spec
+from invoice_assets.resource_spec import (
+    Cadence,
+    CatalogError,
+    Column,
+    IncrementalRead,
+    ResourceSpec,
+    Sort,
+    build_catalog,
+    text,
+    timestamp,
+)
+
+VENDORS = ResourceSpec(
+    name="vendors",
+    path="vendors",
+    data_selector="vendors",
+    primary_key="vendor_id",
+    cadence=Cadence.REFERENCE,
+    scopes=frozenset({"ZohoInvoice.contacts.READ"}),
+    snapshot_sort=Sort(column="vendor_name"),
+    description="Who is bought from.",
+    columns=(
+        text("vendor_id", "Identifier of the vendor", required=True),
+        text("vendor_name", "Name of the vendor"),
+    ),
+)
+STAMP = timestamp("last_modified_time", "When the vendor was last edited", required=True)
+
+
+def _column(**changes: Any) -> Column:
+    return Column(**{"name": "rate", "data_type": "text", "description": "Price", **changes})
+
+
+@pytest.mark.parametrize(
+    ("factory", "data_type", "precision", "scale", "empty_is_null"),
+    [
+        pytest.param(resource_spec.text, "text", None, None, False, id="text"),
+        pytest.param(resource_spec.optional_text, "text", None, None, True, id="optional-text"),
+        pytest.param(resource_spec.money, "decimal", 28, 6, True, id="money"),
+        pytest.param(resource_spec.rate, "decimal", 28, 12, True, id="rate"),
+        pytest.param(resource_spec.integer, "bigint", None, None, True, id="integer"),
+        pytest.param(resource_spec.boolean, "bool", None, None, True, id="boolean"),
+        pytest.param(resource_spec.date, "date", None, None, True, id="date"),
+        pytest.param(resource_spec.timestamp, "timestamp", None, None, True, id="timestamp"),
+        pytest.param(resource_spec.json, "json", None, None, True, id="json"),
+    ],
+)
+def test_a_factory_makes_a_nullable_column_of_its_kind(
+    factory: Callable[[str, str], Column],
+    data_type: str,
+    precision: int | None,
+    scale: int | None,
+    empty_is_null: bool,
+) -> None:
+    column = factory("rate", "What it is")
+
+    assert (column.name, column.description, column.nullable) == ("rate", "What it is", True)
+    assert (column.data_type, column.precision, column.scale) == (data_type, precision, scale)
+    assert column.empty_is_null is empty_is_null
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        pytest.param(resource_spec.text, id="text"),
+        pytest.param(resource_spec.money, id="money"),
+        pytest.param(resource_spec.rate, id="rate"),
+        pytest.param(resource_spec.date, id="date"),
+        pytest.param(resource_spec.timestamp, id="timestamp"),
+    ],
+)
+def test_a_required_column_is_not_nullable(factory: Callable[..., Column]) -> None:
+    assert not factory("rate", "What it is", required=True).nullable
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({"name": "contactName"}, "column 'contactName': a column's name is snake_case", id="camel-case"),
+        pytest.param({"name": "1st"}, "column '1st': a column's name is snake_case", id="begins-with-a-digit"),
+        pytest.param({"name": "tax__name"}, "column 'tax__name': a column's name is snake_case", id="two-underscores"),
+        pytest.param({"name": "name_"}, "column 'name_': a column's name is snake_case", id="ends-in-an-underscore"),
+        pytest.param({"name": "name\n"}, "a column's name is snake_case", id="newline"),
+        pytest.param({"name": ""}, "column '': a column's name is snake_case", id="no-name"),
+        pytest.param({"description": ""}, "column rate: say in a few words what it holds", id="no-description"),
+        pytest.param({"data_type": "decimal"}, "column rate: decimals, and only decimals", id="decimal-without-size"),
+        pytest.param(
+            {"data_type": "decimal", "precision": 10},
+            "column rate: decimals, and only decimals",
+            id="decimal-without-scale",
+        ),
+        pytest.param(
+            {"precision": 10, "scale": 2},
+            "column rate: decimals, and only decimals",
+            id="text-with-precision-and-scale",
+        ),
+        pytest.param({"precision": 10}, "column rate: decimals, and only decimals", id="text-with-precision"),
+        pytest.param({"scale": 2}, "column rate: decimals, and only decimals", id="text-with-scale"),
+        pytest.param(
+            {"data_type": "decimal", "precision": 39, "scale": 2}, "column rate: need 0 <= scale", id="too-wide"
+        ),
+        pytest.param(
+            {"data_type": "decimal", "precision": 5, "scale": 6}, "column rate: need 0 <= scale", id="scale-too-large"
+        ),
+        pytest.param(
+            {"data_type": "decimal", "precision": 5, "scale": -1}, "column rate: need 0 <= scale", id="scale-negative"
+        ),
+    ],
+)
+def test_a_column_that_contradicts_itself_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        _column(**changes)
+
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("precision", "scale"),
+    [pytest.param(38, 38, id="all-fraction"), pytest.param(38, 0, id="no-fraction"), pytest.param(1, 0, id="a-digit")],
+)
+def test_a_decimal_may_be_as_wide_as_arrow_s(precision: int, scale: int) -> None:
+    column = _column(data_type="decimal", precision=precision, scale=scale)
+
+    assert (column.precision, column.scale) == (precision, scale)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({"name": "Vendors"}, "resource 'Vendors': the name is the table's and the asset's", id="name"),
+        pytest.param({"name": "my-vendors"}, "resource 'my-vendors': the name is the table's", id="dash-in-the-name"),
+        pytest.param(
+            {"columns": (*VENDORS.columns, VENDORS.columns[1])},
+            "vendors: columns declared twice: vendor_name",
+            id="column-twice",
+        ),
+        pytest.param(
+            {"primary_key": "id"}, "vendors: the primary key id must be a column that is required", id="key-unknown"
+        ),
+        pytest.param(
+            {"primary_key": "vendor_name"},
+            "vendors: the primary key vendor_name must be a column that is required",
+            id="key-nullable",
+        ),
+        pytest.param({"columns": ()}, "vendors: the primary key vendor_id must be a column", id="no-columns"),
+        pytest.param(
+            {"incremental": IncrementalRead.KEYSET},
+            "vendors: an incremental read needs the timestamp column last_modified_time",
+            id="keyset-without-stamp",
+        ),
+        pytest.param(
+            {"incremental": IncrementalRead.FILTER},
+            "vendors: an incremental read needs the timestamp column last_modified_time",
+            id="filter-without-stamp",
+        ),
+        pytest.param(
+            {
+                "incremental": IncrementalRead.KEYSET,
+                "columns": (*VENDORS.columns, text("last_modified_time", "When, as text")),
+            },
+            "vendors: an incremental read needs the timestamp column last_modified_time",
+            id="keyset-with-a-stamp-that-is-text",
+        ),
+        pytest.param({"path": ""}, "vendors: the path is relative to the base URL", id="no-path"),
+        pytest.param({"path": "/vendors"}, "vendors: the path is relative to the base URL", id="absolute-path"),
+        pytest.param({"scopes": frozenset()}, "vendors: name the OAuth scope", id="no-scope"),
+    ],
+)
+def test_a_resource_that_contradicts_itself_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        replace(VENDORS, **changes)
+
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize("incremental", [IncrementalRead.KEYSET, IncrementalRead.FILTER])
+def test_a_resource_with_a_stamp_can_be_read_incrementally(incremental: IncrementalRead) -> None:
+    spec = replace(VENDORS, incremental=incremental, columns=(*VENDORS.columns, STAMP))
+
+    assert (spec.incremental, spec.modified_column) == (incremental, "last_modified_time")
+
+
+def test_a_resource_without_a_stamp_has_no_modified_column() -> None:
+    assert VENDORS.modified_column is None
+
+
+def test_the_required_columns_are_those_that_are_not_nullable() -> None:
+    spec = replace(VENDORS, columns=(*VENDORS.columns, STAMP))
+
+    assert [column.name for column in spec.required_columns] == ["vendor_id", "last_modified_time"]
+
+
+def test_a_column_is_found_by_its_name() -> None:
+    assert VENDORS.column("vendor_name").description == "Name of the vendor"
+
+
+def test_an_unknown_column_is_named_in_the_error() -> None:
+    with pytest.raises(KeyError, match="vendors has no column fax"):
+        VENDORS.column("fax")
+
+
+def test_the_parameters_are_a_read_only_copy() -> None:
+    given = {"filter_by": "Status.All"}
+    spec = replace(VENDORS, parameters=given)
+    given["filter_by"] = "Status.Active"
+
+    assert dict(spec.parameters) == {"filter_by": "Status.All"}
+    with pytest.raises(TypeError):
+        spec.parameters["filter_by"] = "Status.Active"  # type: ignore[index]  # that it cannot is the point
+
+
+@pytest.mark.parametrize(
+    ("part", "attribute"),
+    [
+        pytest.param(VENDORS, "path", id="resource"),
+        pytest.param(VENDORS.columns[0], "nullable", id="column"),
+        pytest.param(VENDORS.snapshot_sort, "order", id="sort"),
+    ],
+)
+def test_no_part_of_a_spec_can_be_changed(part: object, attribute: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(part, attribute, "changed")
+
+
+def test_a_catalog_is_its_specs_by_name_in_their_order() -> None:
+    catalog = build_catalog((VENDORS, replace(VENDORS, name="bills"), replace(VENDORS, name="accounts")))
+
+    assert list(catalog) == ["vendors", "bills", "accounts"]
+    assert all(spec.name == name for name, spec in catalog.items())
+
+
+def test_a_resource_declared_twice_is_refused() -> None:
+    with pytest.raises(CatalogError, match="vendors: declared twice; a resource has one row"):
+        build_catalog((VENDORS, replace(VENDORS, path="others")))
+
+
+def test_a_catalog_cannot_be_changed() -> None:
+    catalog = build_catalog((VENDORS,))
+
+    with pytest.raises(TypeError):
+        catalog["bills"] = VENDORS  # type: ignore[index]  # that it cannot is the point

@@ -1,0 +1,204 @@
+"""`settings.py`: what an environment means, what is refused, and that `.env.example` tells all of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import invoice_assets
+from invoice_assets.settings import Settings, SettingsError
+
+PACKAGE = Path(invoice_assets.__file__).parent
+ENV_EXAMPLE = PACKAGE.parent / ".env.example"
+OF_DLT = {"RUNTIME__DLTHUB_TELEMETRY"}
+"""Read by dlt itself, not by this project."""
+
+
+def _example() -> dict[str, str]:
+    """The variables of `.env.example`, those that are commented out included."""
+    return dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", ENV_EXAMPLE.read_text(), flags=re.MULTILINE))
+
+
+def _variables_named_in(*modules: str) -> set[str]:
+    sources = "\n".join((PACKAGE / module).read_text() for module in modules)
+    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__)[A-Z_]*[A-Z])[\"']", sources))
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.from_env({})
+
+    assert (settings.base_url, settings.token_url, settings.organization_id) == ("", "", "")
+    assert settings.auth_scheme == "Zoho-oauthtoken"
+    assert (settings.requests_per_minute, settings.max_retries, settings.backoff_factor_s) == (100, 3, 2.0)
+    assert (settings.dataset, settings.destination_type) == ("invoicing", "duckdb")
+    assert settings.database == "data/invoicing.duckdb"
+    assert settings.names_set == frozenset()
+
+
+API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.com/oauth/v2/token"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "attribute", "expected"),
+    [
+        pytest.param("INVOICE_API_BASE_URL", API, "base_url", API, id="base-url"),
+        pytest.param("INVOICE_API_TOKEN_URL", TOKENS, "token_url", TOKENS, id="token-url"),
+        pytest.param("INVOICE_API_ORGANIZATION_ID", "4815", "organization_id", "4815", id="organisation"),
+        pytest.param("INVOICE_API_AUTH_SCHEME", "Bearer", "auth_scheme", "Bearer", id="auth-scheme"),
+        pytest.param("INVOICE_API_REQUESTS_PER_MINUTE", "0", "requests_per_minute", 0, id="pacing"),
+        pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
+        pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
+        pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
+        pytest.param(
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
+        ),
+        pytest.param("DESTINATION__WAREHOUSE__CREDENTIALS", "other.duckdb", "database", "other.duckdb", id="file"),
+        pytest.param("DESTINATION__WAREHOUSE__CREDENTIALS", "duckdb:///a.duckdb", "database", "a.duckdb", id="url"),
+    ],
+)
+def test_a_variable_sets_its_setting(variable: str, value: str, attribute: str, expected: Any) -> None:
+    assert getattr(Settings.from_env({variable: value}), attribute) == expected
+
+
+def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOICE_DATASET", "billing")
+
+    assert Settings.from_env().dataset == "billing"
+
+
+@pytest.mark.parametrize("value", ["", "   ", "\n"], ids=["empty", "spaces", "newline"])
+def test_a_blank_variable_counts_as_absent(value: str) -> None:
+    """A copied `.env.example` leaves the variables empty that a user did not fill in."""
+    settings = Settings.from_env({"INVOICE_API_MAX_RETRIES": value, "INVOICE_API_CLIENT_ID": value})
+
+    assert settings.max_retries == 3
+    assert settings.names_set == frozenset()
+
+
+def test_spaces_around_a_value_are_dropped() -> None:
+    """A trailing newline in a token URL or a header is refused by the server, with a misleading message."""
+    assert Settings.from_env({"INVOICE_API_AUTH_SCHEME": " Bearer\n"}).auth_scheme == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "given", ["https://api.example.com/v3", "https://api.example.com/v3/", "https://api.example.com/v3//"]
+)
+def test_the_base_url_ends_in_one_slash(given: str) -> None:
+    assert Settings.from_env({"INVOICE_API_BASE_URL": given}).base_url == "https://api.example.com/v3/"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("many", id="a-word"),
+        pytest.param("1,5", id="decimal-comma"),
+        pytest.param("-1", id="negative"),
+        pytest.param("nan", id="not-a-number"),
+        pytest.param("inf", id="infinite"),
+        pytest.param("1e9", id="too-large"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("variable", "default"),
+    [
+        ("INVOICE_API_REQUESTS_PER_MINUTE", "100"),
+        ("INVOICE_API_MAX_RETRIES", "3"),
+        ("INVOICE_API_BACKOFF_FACTOR", "2.0"),
+    ],
+)
+def test_a_bad_number_is_refused_with_its_name_its_value_and_the_mend(variable: str, default: str, value: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env({variable: value})
+
+    assert str(raised.value).startswith(f"{variable} is {value!r}: set it to ")
+    assert str(raised.value).endswith(f"or leave it out for {default}.")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        pytest.param("INVOICE_API_REQUESTS_PER_MINUTE", "0.5", id="half-a-request-would-be-unpaced"),
+        pytest.param("INVOICE_API_MAX_RETRIES", "2.5", id="half-a-retry"),
+    ],
+)
+def test_a_fraction_where_a_whole_number_belongs_is_refused(variable: str, value: str) -> None:
+    """Cut off, 0.5 requests a minute is 0, which means no pacing at all."""
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_env({variable: value})
+
+
+def test_the_settings_know_which_variables_are_set_and_nothing_of_the_secrets() -> None:
+    settings = Settings.from_env({"INVOICE_API_CLIENT_SECRET": "planted-secret", "INVOICE_API_REFRESH_TOKEN": ""})
+
+    assert settings.names_set == {"INVOICE_API_CLIENT_SECRET"}
+    assert "planted-secret" not in repr(settings)
+
+
+def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
+    """Another destination's credentials are a connection string with a password, not a file."""
+    settings = Settings.from_env(
+        {
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres",
+            "DESTINATION__WAREHOUSE__CREDENTIALS": "postgresql://loader:planted-password@localhost/warehouse",
+        }
+    )
+
+    assert settings.destination_type == "postgres"
+    assert "planted-password" not in repr(settings)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().dataset = "other"  # type: ignore[misc]  # that it cannot is the point
+
+
+def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
+    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py")
+
+
+def test_every_variable_of_the_example_is_explained() -> None:
+    lines = ENV_EXAMPLE.read_text().splitlines()
+    variables = [number for number, line in enumerate(lines) if re.match(r"(# )?[A-Z][A-Z0-9_]+=", line)]
+
+    unexplained = [lines[number] for number in variables if not lines[number - 1].startswith("# ")]
+
+    assert variables
+    assert unexplained == []
+
+
+def test_the_example_holds_the_defaults() -> None:
+    optional = {"REQUESTS_PER_MINUTE", "MAX_RETRIES", "BACKOFF_FACTOR", "AUTH_SCHEME"}
+    given = {name: value for name, value in _example().items() if name.removeprefix("INVOICE_API_") in optional}
+    dataset = {"INVOICE_DATASET": _example()["INVOICE_DATASET"]}
+
+    from_example, default = Settings.from_env({**given, **dataset}), Settings()
+
+    assert len(given) == 4
+    assert from_example.auth_scheme == default.auth_scheme
+    assert from_example.requests_per_minute == default.requests_per_minute
+    assert from_example.max_retries == default.max_retries
+    assert from_example.backoff_factor_s == default.backoff_factor_s
+    assert from_example.dataset == default.dataset
+
+
+def test_the_example_holds_no_secret_and_keeps_dlt_quiet() -> None:
+    example = _example()
+
+    assert [example[f"INVOICE_API_{name}"] for name in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")] == ["", "", ""]
+    assert example["RUNTIME__DLTHUB_TELEMETRY"] == "false"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(path, id=str(path.relative_to(PACKAGE)))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path != PACKAGE / "settings.py"
+    ],
+)
+def test_no_other_module_reads_the_environment(module: Path) -> None:
+    assert re.findall(r"\b(?:os\.environ|getenv|from os import environ)\b", module.read_text()) == []
