@@ -1,0 +1,59 @@
+# Every command a developer needs; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+export DAGSTER_HOME := $(CURDIR)
+export RUNTIME__DLTHUB_TELEMETRY := false
+
+.DEFAULT_GOAL := help
+.PHONY: setup demo dev sandbox test lint types layers validate check bench docs lock clean help
+
+setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: name one with `make PYTHON=python3.12 ...`" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Load all nine resources of a sandbox API into data/invoicing.duckdb and check them
+	$(BIN)/python -m invoice_assets_tests.demo
+
+dev: setup ## Start dagster dev, and the sandbox API unless .env names a real one
+	$(BIN)/python -m invoice_assets_tests.dev
+
+sandbox: setup ## Run the sandbox API alone and write a ready-made .env where there is none
+	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
+
+test: setup ## Run the whole test suite
+	$(BIN)/python -m pytest --numprocesses 2
+
+lint: setup ## Check style and format with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types with mypy, strictly
+	$(BIN)/mypy
+
+layers: setup ## Check that imports go one way
+	$(BIN)/lint-imports
+
+validate: setup ## Load the definitions as Dagster does
+	$(BIN)/dagster definitions validate
+
+check: test lint types layers validate ## Everything that CI runs
+
+bench: setup ## Measure a full load: seconds, memory and requests
+	$(BIN)/python -m benchmarks.full_load
+
+docs: setup ## Write the parts of the docs that derive from the catalog
+	$(BIN)/python -m docs.catalog_tables
+
+lock: setup ## Resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+
+clean: ## Remove everything that make has made: .venv, data and caches
+	rm -rf .venv data build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
