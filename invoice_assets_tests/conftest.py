@@ -79,6 +79,7 @@ class OpenSession(Protocol):
         self,
         *,
         to: Sandbox = ...,
+        base_url: str = ...,
         organization_id: str | None = ...,
         auth_scheme: str = ...,
         policy: RetryPolicy = ...,
@@ -97,6 +98,7 @@ def open_session(sandbox: Sandbox, policy: RetryPolicy) -> Iterator[OpenSession]
         def open_one(
             *,
             to: Sandbox = sandbox,
+            base_url: str = "",
             organization_id: str | None = None,
             auth_scheme: str = "Zoho-oauthtoken",
             policy: RetryPolicy = default_policy,
@@ -104,7 +106,7 @@ def open_session(sandbox: Sandbox, policy: RetryPolicy) -> Iterator[OpenSession]
             clock: Callable[[], float] = time.time,
         ) -> ApiSession:
             account = ApiAccount(
-                base_url=to.api_base_url,
+                base_url=base_url or to.api_base_url,
                 organization_id=to.organization_id if organization_id is None else organization_id,
                 auth_scheme=auth_scheme,
             )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
+from dagster import DagsterInstance, ExecuteInProcessResult
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +19,7 @@ from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import DEFAULT_DATABASE, Settings
 from invoice_assets_tests.local_environment import find_api, names_a_real_api
+from invoice_assets_tests.runs import QUIET, checks_of, failures_of, seconds_of
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 
@@ -34,8 +35,6 @@ ROWS = {
     "taxes": 12,
 }
 """A small company's first year, in fewer than the 100 requests that the API grants in a minute."""
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 @dataclass(kw_only=True)
@@ -93,25 +92,21 @@ def materialize_everything() -> ExecuteInProcessResult:
 
 def collect_outcome(spec: ResourceSpec, sandbox: Sandbox, result: ExecuteInProcessResult) -> ResourceOutcome:
     """What the run's events, the warehouse and the sandbox say of one resource."""
-    outcome = ResourceOutcome(name=spec.name, rows_at_source=sandbox.count(spec.name))
-    for event in result.events_for_node(f"load_{spec.name}"):
-        if event.event_type is DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data.user_failure_data
-            outcome.error = (data.description if data else None) or f"{spec.name}: {event.message}"
-        elif event.event_type is DagsterEventType.STEP_SUCCESS:
-            outcome.seconds = event.step_success_data.duration_ms / 1000
-    outcome.api_requests = len(sandbox.ledger.requests(spec.name))
-    for evaluation in result.get_asset_check_evaluations():
-        if evaluation.asset_key.path[-1] == spec.name:
-            if evaluation.passed:
-                outcome.checks_passed += 1
-            else:
-                outcome.checks_failed.append(evaluation.check_name)
+    step, checks = f"load_{spec.name}", checks_of(result, spec.name)
+    outcome = ResourceOutcome(
+        name=spec.name,
+        rows_at_source=sandbox.count(spec.name),
+        api_requests=len(sandbox.ledger.requests(spec.name)),
+        seconds=seconds_of(result, step),
+        checks_passed=sum(checks.values()),
+        checks_failed=[name for name, passed in checks.items() if not passed],
+        error=failures_of(result).get(step),
+    )
     if outcome.error is None:
         keys_in_warehouse = read_keys(spec)
-        keys_at_source = [str(row[spec.primary_key]) for row in sandbox.rows(spec.name)]
+        keys_at_source = {str(row[spec.primary_key]) for row in sandbox.rows(spec.name)}
         outcome.rows_in_warehouse = len(keys_in_warehouse)
-        outcome.rows_missing = len(set(keys_at_source) - set(keys_in_warehouse))
+        outcome.rows_missing = len(keys_at_source - set(keys_in_warehouse))
     return outcome
 
 

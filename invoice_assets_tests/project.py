@@ -13,7 +13,6 @@ from dagster import (
     AssetCheckEvaluation,
     AssetKey,
     AssetSelection,
-    DagsterEventType,
     DagsterInstance,
     ExecuteInProcessResult,
 )
@@ -22,9 +21,8 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
+from invoice_assets_tests.runs import QUIET
 from invoice_assets_tests.sandbox.server import Sandbox
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Project:
@@ -78,30 +76,4 @@ class Project:
     def read_table(self, name: str) -> list[dict[str, Any]]:
         """Every row of a resource's table, as a mapping from column to value."""
         columns = [row[0] for row in self.query(f"DESCRIBE invoicing.{name}")]
-        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name}")]
-
-
-def metadata_of(result: ExecuteInProcessResult, name: str) -> dict[str, Any]:
-    """The metadata of a resource's materialization in a run, as plain values."""
-    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey(["invoicing", name])]
-    return {key: value.value for key, value in event.materialization.metadata.items()}
-
-
-def checks_of(result: ExecuteInProcessResult, name: str) -> dict[str, bool]:
-    """Whether each check of a resource passed in a run."""
-    return {
-        evaluation.check_name: evaluation.passed
-        for evaluation in result.get_asset_check_evaluations()
-        if evaluation.asset_key == AssetKey(["invoicing", name])
-    }
-
-
-def failures_of(result: ExecuteInProcessResult) -> dict[str, str]:
-    """What each failed step of a run said, by the step's name."""
-    failures = {}
-    for event in result.all_events:
-        if event.event_type is DagsterEventType.STEP_FAILURE and event.step_key:
-            data = event.step_failure_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            failures[event.step_key] = said or (data.error.to_string() if data.error else "")
-    return failures
+        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name} ORDER BY ALL")]

@@ -26,10 +26,12 @@ from invoice_assets.api.retries import (
     parse_retry_after,
 )
 from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
-from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+from invoice_assets.errors import PermanentError, TransientError
 
 LEEWAY_S = 60.0
 """An access token is replaced this long before it expires, so that none dies between check and use."""
+LOCK_OUT_S = 600.0
+"""The window of the accounts server's throttle: ten access tokens in ten minutes (docs/api.md, "Tokens")."""
 DEFAULT_LIFETIME_S = 3600.0
 """Used where an answer has no `expires_in`; the API grants an hour (docs/api.md)."""
 
@@ -90,7 +92,10 @@ def request_access_token(
 
 
 class AccessTokenProvider:
-    """One access token for all threads of the process: fetched on first use, renewed early, one request at a time."""
+    """One access token for all threads of the process: fetched on first use, renewed early, one request at a time.
+
+    A refusal is remembered for as long as the throttle lasts: nine loads that ask nine times would extend it.
+    """
 
     def __init__(
         self, grant: RefreshTokenGrant, *, policy: RetryPolicy | None = None, clock: Callable[[], float] = time.time
@@ -100,6 +105,8 @@ class AccessTokenProvider:
         self._clock = clock
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
+        self._refusal: TokenRejectedError | TokenThrottledError | None = None
+        self._refused_until = 0.0
 
     def __repr__(self) -> str:
         return f"AccessTokenProvider({self._grant!r})"
@@ -119,7 +126,13 @@ class AccessTokenProvider:
             return self._token
 
     def _request(self) -> AccessToken:
-        token, grant = request_access_token(self._grant, now=self._clock(), policy=self._policy)
+        if self._refusal is not None and self._clock() < self._refused_until:
+            raise self._refusal
+        try:
+            token, grant = request_access_token(self._grant, now=self._clock(), policy=self._policy)
+        except (TokenRejectedError, TokenThrottledError) as refusal:
+            self._refusal, self._refused_until = refusal, self._clock() + LOCK_OUT_S
+            raise
         if grant is not self._grant and grant != self._grant:
             _log.warning("The accounts server replaced the refresh token; this process uses the new one.")
         self._grant = grant
@@ -139,14 +152,22 @@ def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
     except BROKEN_CONNECTIONS as error:
         outcome = TransientError(f"{asked} did not get through ({type(error).__name__}). Check the token URL.")
         raise RetriableError(outcome) from error
+    answer = _read_object(response)
+    if "access denied" in _reason(answer).lower():
+        raise TokenThrottledError(
+            f"{asked} answered {response.status_code} ({_reason(answer)}): too many access tokens were asked for. "
+            "Wait ten minutes before the next run; asking sooner extends the lock-out."
+        )
     if response.status_code in RETRIED_STATUSES:
         raise RetriableError(
             TransientError(f"{asked} answered {response.status_code}. A later run can succeed."),
             retry_after_s=parse_retry_after(response.headers.get("Retry-After"), now=time.time()),
         )
-    answer = _read_object(response)
     if "error" in answer:
-        raise _refusal(asked, response.status_code, answer)
+        raise TokenRejectedError(
+            f"{asked} answered {response.status_code} ({_reason(answer)}). Check that INVOICE_API_TOKEN_URL is of "
+            "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
+        )
     if response.status_code != 200:
         raise PermanentError(f"{asked} answered {response.status_code}. Check INVOICE_API_TOKEN_URL.")
     return answer
@@ -160,17 +181,8 @@ def _read_object(response: requests.Response) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _refusal(asked: str, status: int, answer: dict[str, Any]) -> InvoicingError:
-    reason = str(answer["error"])[:80]
-    if "access denied" in reason.lower():
-        return TokenThrottledError(
-            f"{asked} answered {status} ({reason}): too many access tokens were asked for. "
-            "Wait ten minutes before the next run; asking sooner extends the lock-out."
-        )
-    return TokenRejectedError(
-        f"{asked} answered {status} ({reason}). Check that INVOICE_API_TOKEN_URL is of your data centre, "
-        "and the client id, client secret and refresh token; a revoked refresh token needs a new grant."
-    )
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("error") or "")[:80]
 
 
 def _lifetime_s(answer: dict[str, Any]) -> float:

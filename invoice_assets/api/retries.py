@@ -25,7 +25,7 @@ BROKEN_CONNECTIONS = (
 LONGEST_RETRY_AFTER_S = 60.0
 """A `Retry-After` up to the API's own rate window (a minute) is waited for; a longer one ends the step."""
 
-LONGEST_BELIEVED_S = 365 * 86_400.0
+LONGEST_BELIEVED_S = 365 * 86_400
 """A server that asks for more than a year means "no"."""
 
 

@@ -59,6 +59,12 @@ class ApiAccount:
     def __post_init__(self) -> None:
         require_protected_transport(self.base_url, variable="INVOICE_API_BASE_URL")
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the API, with a slash at the end."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}/"
+
 
 class ApiResponse(requests.Response):
     """A successful answer of the API; its body is decoded once, however often it is asked for."""
@@ -90,8 +96,9 @@ class ApiSession(requests.Session):
         self.account = account
         self.usage = ApiUsage()
         adapter = _ApiAdapter(account, tokens=tokens, pacer=pacer, policy=policy or RetryPolicy(), usage=self.usage)
-        for scheme in list(self.adapters):
-            self.mount(scheme, adapter)
+        # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
+        self.adapters.clear()
+        self.mount(account.origin, adapter)
         if account.organization_id:
             self.headers[ORGANIZATION_HEADER] = account.organization_id
             self.params = {ORGANIZATION_PARAMETER: account.organization_id}
@@ -177,7 +184,7 @@ def _read_failure(
     code, message = _read_error_body(response)
     resume_in_s = retry_after_s
     if resume_in_s is None and code == DAILY_QUOTA_USED_UP:
-        resume_in_s = _integer(response.headers, "X-Rate-Limit-Reset", None)
+        resume_in_s = parse_retry_after(response.headers.get("X-Rate-Limit-Reset"), now=now)
     error = error_from_answer(
         describe(request),
         status=response.status_code,

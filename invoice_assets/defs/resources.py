@@ -103,7 +103,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         return cls(
             dataset=settings.dataset,
             destination_type=settings.destination_type,
-            database=os.path.abspath(settings.database),
+            database=os.path.abspath(settings.database) if settings.database else "",
         )
 
     @contextmanager

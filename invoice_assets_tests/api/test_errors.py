@@ -136,7 +136,7 @@ def test_the_error_of_a_used_up_day_says_when_the_next_one_begins(
     answering_server.answers = [
         Answer(429, b'{"code":45,"message":"used up"}', {"X-Rate-Limit-Reset": str(HALF_A_DAY_S)})
     ]
-    session = open_session(policy=AT_ONCE)
+    session = open_session(policy=AT_ONCE, base_url=answering_server.url("/"))
     earliest = datetime.now(UTC) + timedelta(seconds=HALF_A_DAY_S)
 
     with pytest.raises(QuotaExceededError) as raised:
@@ -145,6 +145,18 @@ def test_the_error_of_a_used_up_day_says_when_the_next_one_begins(
     resume_at = raised.value.resume_at
     assert resume_at is not None
     assert earliest <= resume_at <= datetime.now(UTC) + timedelta(seconds=HALF_A_DAY_S)
+
+
+@pytest.mark.parametrize(
+    "reset", [pytest.param(str(10**14), id="beyond-the-calendar"), pytest.param("midnight", id="a-word")]
+)
+def test_a_reset_that_makes_no_sense_is_still_a_quota_error(
+    answering_server: AnsweringServer, open_session: OpenSession, reset: str
+) -> None:
+    answering_server.answers = [Answer(429, b'{"code":45,"message":"used up"}', {"X-Rate-Limit-Reset": reset})]
+
+    with pytest.raises(QuotaExceededError, match="daily quota"):
+        open_session(policy=AT_ONCE, base_url=answering_server.url("/")).get(answering_server.url("/items"))
 
 
 @pytest.mark.parametrize("code", [pytest.param(44, id="a-minute"), pytest.param(1070, id="in-flight")])
@@ -157,7 +169,7 @@ def test_a_short_limit_does_not_send_the_reader_away_until_midnight(
     ]
 
     with pytest.raises(QuotaExceededError) as raised:
-        open_session(policy=AT_ONCE).get(answering_server.url("/items"))
+        open_session(policy=AT_ONCE, base_url=answering_server.url("/")).get(answering_server.url("/items"))
 
     resume_at = raised.value.resume_at
     assert resume_at is None or resume_at <= datetime.now(UTC) + timedelta(minutes=1)

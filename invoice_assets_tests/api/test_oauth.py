@@ -428,3 +428,30 @@ def test_a_rotation_is_logged_without_the_token(
     assert "replaced the refresh token" in caplog.text
     for secret in (old, sandbox.refresh_token, sandbox.client_secret, token.value):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param("token_throttled", TokenThrottledError, id="throttled"),
+        pytest.param("token_invalid_code", TokenRejectedError, id="rejected"),
+    ],
+)
+def test_a_refusal_is_remembered_for_as_long_as_the_throttle_lasts(
+    sandbox: Sandbox, grant: RefreshTokenGrant, policy: RetryPolicy, fault: str, error: type[Exception]
+) -> None:
+    """Nine loads that ask nine times would extend the lock-out."""
+    now = [1_000_000.0]
+    tokens = AccessTokenProvider(grant, policy=policy, clock=lambda: now[0])
+    sandbox.script(fault, times=1)
+    with pytest.raises(error):
+        tokens.current()
+
+    now[0] += 599
+    with pytest.raises(error):
+        tokens.current()
+    asked_meanwhile = sandbox.token_requests
+    now[0] += 2
+
+    assert asked_meanwhile == 1
+    assert tokens.current().value in sandbox.issued_access_tokens

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from requests.exceptions import InvalidSchema
 
 from invoice_assets.api.envelope import decode_envelope
 from invoice_assets.api.errors import ConfigurationError, PermissionDeniedError, QuotaExceededError
@@ -190,14 +191,12 @@ def test_an_answer_that_does_not_come_is_a_broken_connection(
     assert waits == [2.0, 4.0, 8.0]
 
 
-def test_a_host_that_refuses_connections_is_a_transient_error(
-    session: ApiSession, sandbox: Sandbox, waits: list[float]
-) -> None:
+def test_a_host_that_refuses_connections_is_a_transient_error(open_session: OpenSession, waits: list[float]) -> None:
     with Sandbox(rows=0) as gone:
-        url = gone.url("items")
+        session = open_session(base_url=gone.api_base_url)
 
     with pytest.raises(TransientError, match="did not get through"):
-        session.get(url)
+        session.get(gone.url("items"))
 
     assert waits == [2.0, 4.0, 8.0]
 
@@ -290,8 +289,9 @@ def test_a_refused_request_is_not_sent_again(
 
 @pytest.mark.parametrize("status", [201, 204, 304, 403, 405, 408, 409, 501, 505])
 def test_any_other_status_is_an_error_and_not_retried(
-    answering_server: AnsweringServer, session: ApiSession, waits: list[float], status: int
+    answering_server: AnsweringServer, open_session: OpenSession, waits: list[float], status: int
 ) -> None:
+    session = open_session(base_url=answering_server.url("/"))
     answering_server.answers = [Answer(status, b"" if status in (204, 304) else b"{}")]
 
     with pytest.raises(InvoicingError, match=f"^GET /items answered {status}"):
@@ -363,14 +363,26 @@ def test_a_quota_below_zero_is_reported_while_calls_succeed(open_session: OpenSe
 
 
 def test_an_answer_without_quota_leaves_the_last_report(
-    sandbox: Sandbox, answering_server: AnsweringServer, session: ApiSession
+    answering_server: AnsweringServer, open_session: OpenSession
 ) -> None:
-    session.get(sandbox.url("items"))
-    answering_server.answers = [Answer(200)]
+    answering_server.answers = [Answer(200, headers={"X-Rate-Limit-Remaining": "9999"}), Answer(200)]
+    session = open_session(base_url=answering_server.url("/"))
+    session.get(answering_server.url("/items"))
 
     session.get(answering_server.url("/items"))
 
     assert session.usage.quota_remaining == 9_999
+
+
+def test_the_token_goes_to_no_other_host_than_the_api(
+    answering_server: AnsweringServer, session: ApiSession, sandbox: Sandbox
+) -> None:
+    answering_server.answers = [Answer(200)]
+
+    with pytest.raises(InvalidSchema, match="No connection adapters"):
+        session.get(answering_server.url("/items"))
+
+    assert (answering_server.received, sandbox.token_requests) == ([], 0)
 
 
 def test_each_session_counts_its_own_requests(sandbox: Sandbox, open_session: OpenSession) -> None:

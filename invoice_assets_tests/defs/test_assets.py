@@ -7,7 +7,8 @@ from dagster import ExecuteInProcessResult
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import Cadence, ResourceSpec, Sort, build_catalog, money, text
-from invoice_assets_tests.project import Project, checks_of, failures_of, metadata_of
+from invoice_assets_tests.project import Project
+from invoice_assets_tests.runs import checks_of, failures_of, metadata_of
 from invoice_assets_tests.sandbox.endpoints import Endpoint
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.wire_values import find_differences

@@ -7,7 +7,8 @@ from invoice_assets.api.errors import PermissionDeniedError
 from invoice_assets.catalog import INVOICES
 from invoice_assets.defs.failures import find_cause, report_failures
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
-from invoice_assets_tests.project import Project, failures_of
+from invoice_assets_tests.project import Project
+from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.server import Sandbox
 
 

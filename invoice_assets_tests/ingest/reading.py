@@ -2,28 +2,23 @@
 
 import pyarrow as pa
 
-from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
+from invoice_assets.api.oauth import AccessTokenProvider
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.session import ApiAccount, ApiSession
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.source import RowBatcher, build_source
 from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets_tests.conftest import build_grant
 from invoice_assets_tests.sandbox.server import Sandbox
 
 
 def open_session_on(sandbox: Sandbox) -> ApiSession:
     """A session on a sandbox, with retries that do not wait."""
-    grant = RefreshTokenGrant(
-        token_url=sandbox.token_url,
-        client_id=sandbox.client_id,
-        client_secret=sandbox.client_secret,
-        refresh_token=sandbox.refresh_token,
-    )
     policy = RetryPolicy(backoff_factor_s=0)
     return ApiSession(
         ApiAccount(base_url=sandbox.api_base_url, organization_id=sandbox.organization_id),
-        tokens=AccessTokenProvider(grant, policy=policy),
+        tokens=AccessTokenProvider(build_grant(sandbox), policy=policy),
         pacer=RequestPacer(requests_per_minute=0),
         policy=policy,
     )

@@ -1,0 +1,43 @@
+"""What a Dagster run in this process says: metadata, checks, failures. Used by tests, the demo and benchmarks."""
+
+from typing import Any
+
+from dagster import AssetKey, DagsterEventType, ExecuteInProcessResult
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config that keeps a run's log out of the terminal; it is in the instance all the same."""
+
+
+def metadata_of(result: ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    """The metadata of a resource's materialization in a run, as plain values."""
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey(["invoicing", name])]
+    return {key: value.value for key, value in event.materialization.metadata.items()}
+
+
+def checks_of(result: ExecuteInProcessResult, name: str) -> dict[str, bool]:
+    """Whether each check of a resource passed in a run."""
+    return {
+        evaluation.check_name: evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.asset_key == AssetKey(["invoicing", name])
+    }
+
+
+def failures_of(result: ExecuteInProcessResult) -> dict[str, str]:
+    """What each failed step of a run said, by the step's name."""
+    failures = {}
+    for event in result.all_events:
+        if event.event_type is DagsterEventType.STEP_FAILURE and event.step_key:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            failures[event.step_key] = said or (data.error.to_string() if data.error else "")
+    return failures
+
+
+def seconds_of(result: ExecuteInProcessResult, step: str) -> float:
+    """How long a step took, or 0 where it did not succeed."""
+    return sum(
+        event.step_success_data.duration_ms / 1000
+        for event in result.events_for_node(step)
+        if event.event_type is DagsterEventType.STEP_SUCCESS
+    )

@@ -1,0 +1,47 @@
+"""The docs say what is: what derives from the catalog is current, what they name exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from docs.catalog_tables import PAGES, replace_tables
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_derives_from_the_catalog_is_current(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert replace_tables(text) == text, "run `make docs`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
+    targets = LINK.findall(document.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_every_make_target_has_a_line_of_help() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+
+    listed = subprocess.run(["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.findall(r"^  make (\w+) +\S", listed, re.MULTILINE) == [name for name in phony.split() if name in listed]
+    assert {"setup", "demo", "dev", "sandbox", "test", "check", "bench", "docs", "help"} <= set(phony.split())
+    assert all(f"  make {name} " in listed for name in phony.split())
+
+
+def test_the_make_commands_of_the_readme_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"make (\w+)", readme))
+
+    assert named <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))

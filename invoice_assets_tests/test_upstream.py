@@ -1,0 +1,111 @@
+"""Behaviour of dlt, Dagster and DuckDB that the code leans on: an upgrade that changes it fails here, by name."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+from dagster_dlt.translator import DltResourceTranslatorData
+from dlt.sources.helpers.rest_client.client import PageData
+from dlt.sources.rest_api import rest_api_source
+
+from invoice_assets.defs.dlt_integration import DagsterDltTranslator
+from invoice_assets_tests.ingest.reading import open_session_on
+from invoice_assets_tests.sandbox.server import Sandbox
+
+
+def load(table: pa.Table | list[pa.Table], database: Path, **hints: Any) -> list[tuple[Any, ...]]:
+    """Load Arrow tables into `things` of a DuckDB file; the rows that are in it then."""
+    resource = dlt.resource(table, name="things", **hints)
+    pipeline = dlt.pipeline(
+        "things",
+        pipelines_dir=str(database.parent / "pipelines"),
+        destination=dlt.destinations.duckdb(str(database)),
+        dataset_name="upstream",
+    )
+    try:
+        pipeline.run(resource, loader_file_format="parquet")
+        with pipeline.sql_client() as client:
+            return [tuple(row) for row in client.execute_sql("SELECT * FROM things ORDER BY ALL") or []]
+    finally:
+        pipeline.deactivate()
+
+
+def test_importing_dagster_embedded_elt_warns_that_it_is_deprecated() -> None:
+    """The reason for the filter in defs/dlt_integration.py."""
+    imported = subprocess.run(
+        [sys.executable, "-W", "default", "-c", "import dagster_embedded_elt.dlt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "The `dagster-embedded-elt` library is deprecated" in imported.stderr
+
+
+def test_a_step_behind_a_rest_api_resource_gets_whole_pages(sandbox: Sandbox) -> None:
+    """RowBatcher counts on it: a list of rows, with the paginator that knows whether more will come."""
+    seen: list[tuple[type, int, bool]] = []
+
+    def look(page: PageData[Any], meta: Any = None) -> Iterator[int]:
+        seen.append((type(page), len(page), page.paginator.has_next_page))
+        yield len(page)
+
+    with open_session_on(sandbox) as session:
+        source = rest_api_source(
+            {
+                "client": {"base_url": sandbox.api_base_url, "session": session, "paginator": "single_page"},
+                "resources": [{"name": "items", "endpoint": {"path": "items", "data_selector": "items"}}],
+            }
+        )
+        source.resources["items"].add_step(look)
+        list(source)
+
+    assert seen == [(PageData, 3, False)]
+
+
+def test_an_empty_arrow_table_creates_the_table_with_its_columns(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.string()), ("total", pa.decimal128(28, 6))])
+
+    assert load(schema.empty_table(), tmp_path / "u.duckdb") == []
+
+
+def test_of_two_rows_with_one_key_the_last_in_the_dedup_sort_wins(tmp_path: Path) -> None:
+    table = pa.table({"id": ["1", "1", "1"], "stamp": [2, 3, 1]})
+
+    rows = load(
+        table,
+        tmp_path / "u.duckdb",
+        primary_key="id",
+        write_disposition="merge",
+        columns={"stamp": {"dedup_sort": "desc"}},
+    )
+
+    assert rows == [("1", 3)]
+
+
+def test_merging_keeps_rows_that_a_new_pull_does_not_bring(tmp_path: Path) -> None:
+    hints = {"primary_key": "id", "write_disposition": "merge"}
+    load(pa.table({"id": ["1", "2"]}), tmp_path / "u.duckdb", **hints)
+
+    assert load(pa.table({"id": ["2", "3"]}), tmp_path / "u.duckdb", **hints) == [("1",), ("2",), ("3",)]
+
+
+def test_duckdb_refuses_a_schema_that_is_called_like_its_file(tmp_path: Path) -> None:
+    """The reason for docs/adr/0007."""
+    with duckdb.connect(str(tmp_path / "invoicing.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA invoicing.invoicing")
+        with pytest.raises(duckdb.BinderException, match="Ambiguous reference"):
+            connection.execute("CREATE TABLE invoicing.things (id TEXT)")
+
+
+def test_dagster_dlt_names_an_asset_without_a_pipeline() -> None:
+    """Definitions are loaded with a placeholder source and no pipeline, so that loading them touches no disk."""
+    data = DltResourceTranslatorData(resource=dlt.resource([], name="things"), pipeline=None)
+
+    assert DagsterDltTranslator().get_asset_spec(data).key.path[-1].endswith("things")
