@@ -42,6 +42,7 @@ def build_asset(spec: ResourceSpec, *, translator: InvoicingTranslator) -> Asset
         invoice_api: InvoiceApiResource,
         warehouse: WarehouseResource,
     ) -> Iterator[MaterializeResult[Any]]:
+        """Read the resource's list and merge its rows into the table."""
         report, batcher = ScanReport(), RowBatcher(spec)
         with (
             report_failures(spec),

@@ -75,6 +75,7 @@ def build_checks(spec: ResourceSpec) -> AssetChecksDefinition:
         can_subset=True,
     )
     def check(context: AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[AssetCheckResult]:
+        """Count once, judge each selected claim."""
         with report_failures(spec), warehouse.open_pipeline(spec) as pipeline:
             table = inspect_table(pipeline, spec)
         selected = {check_key.name for check_key in context.selected_asset_check_keys}
