@@ -28,7 +28,7 @@ ITEMS = ResourceSpec(
     primary_key="item_id",
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.settings.READ"}),
-    snapshot_sort=Sort(column="name"),
+    sort=Sort(column="name"),
     description="Goods and services that are sold, with their prices and taxes.",
     columns=(
         text("item_id", "Identifier of the item", required=True),
@@ -62,7 +62,7 @@ USERS = ResourceSpec(
     primary_key="user_id",
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.settings.READ"}),
-    snapshot_sort=Sort(column="name"),
+    sort=Sort(column="name"),
     description="People who may log in to the organisation.",
     columns=(
         text("user_id", "Identifier of the user", required=True),
@@ -91,7 +91,7 @@ CONTACTS = ResourceSpec(
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.contacts.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="contact_name"),
+    sort=Sort(column="last_modified_time"),
     parameters={"filter_by": "Status.All"},
     description="Customers and vendors, with what they owe and what they have to their credit.",
     columns=(
@@ -152,7 +152,7 @@ INVOICES = ResourceSpec(
     cadence=Cadence.TRANSACTIONS,
     scopes=frozenset({"ZohoInvoice.invoices.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="created_time"),
+    sort=Sort(column="last_modified_time"),
     description="Invoices without their line items, which the list does not carry.",
     columns=(
         boolean("ach_payment_initiated", "Whether an ACH payment is under way"),
@@ -189,7 +189,7 @@ INVOICES = ResourceSpec(
         timestamp("updated_time", "When the invoice was last updated"),
         boolean("is_viewed_by_client", "Whether the customer has opened it"),
         boolean("has_attachment", "Whether a file is attached"),
-        timestamp("client_viewed_time", "When the customer opened it"),
+        optional_text("client_viewed_time", "When the customer opened it, as the API shows it"),
         boolean("is_emailed", "Whether it was sent by e-mail"),
         optional_text("color_code", "Colour of the sub-status"),
         optional_text("current_sub_status_id", "Identifier of the sub-status"),
@@ -197,7 +197,7 @@ INVOICES = ResourceSpec(
         text("currency_id", "Identifier of the currency", required=True),
         text("currency_code", "ISO 4217 code of the currency", required=True),
         text("currency_symbol", "Symbol of the currency"),
-        timestamp("schedule_time", "When it is scheduled to be sent"),
+        optional_text("schedule_time", "When it is scheduled to be sent, as the API shows it"),
         text("template_type", "Kind of template"),
         text("template_id", "Identifier of the template"),
         text("invoice_url", "Secret link to the invoice: whoever has it may read it; absent on drafts and voids"),
@@ -213,8 +213,8 @@ INVOICES = ResourceSpec(
         rate("exchange_rate", "Base currency per unit of the invoice's currency"),
         money("unprocessed_payment_amount", "Payments that are not yet processed"),
         boolean("is_viewed_in_mail", "Whether the mail was opened; only on invoices sent by e-mail"),
-        timestamp("mail_first_viewed_time", "When the mail was first opened"),
-        timestamp("mail_last_viewed_time", "When the mail was last opened"),
+        optional_text("mail_first_viewed_time", "When the mail was first opened, as the API shows it"),
+        optional_text("mail_last_viewed_time", "When the mail was last opened, as the API shows it"),
     ),
 )
 
@@ -225,7 +225,7 @@ RECURRING_INVOICES = ResourceSpec(
     primary_key="recurring_invoice_id",
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.invoices.READ"}),
-    snapshot_sort=Sort(column="created_time"),
+    sort=Sort(column="created_time"),
     description="Profiles from which invoices are created at regular intervals.",
     columns=(
         text("recurring_invoice_id", "Identifier of the profile", required=True),
@@ -258,7 +258,7 @@ CUSTOMER_PAYMENTS = ResourceSpec(
     cadence=Cadence.TRANSACTIONS,
     scopes=frozenset({"ZohoInvoice.customerpayments.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="date"),
+    sort=Sort(column="last_modified_time"),
     description="Payments received, with the invoices that they are applied to.",
     columns=(
         text("payment_id", "Identifier of the payment", required=True),
@@ -304,7 +304,7 @@ CREDIT_NOTES = ResourceSpec(
     cadence=Cadence.TRANSACTIONS,
     scopes=frozenset({"ZohoInvoice.creditnotes.READ"}),
     incremental=IncrementalRead.KEYSET,
-    snapshot_sort=Sort(column="created_time"),
+    sort=Sort(column="last_modified_time"),
     description="Credit given to customers, and how much of it is still open.",
     columns=(
         text("creditnote_id", "Identifier of the credit note", required=True),
@@ -324,7 +324,7 @@ CREDIT_NOTES = ResourceSpec(
         optional_text("salesperson_id", "Identifier of the salesperson; -1 where there is none"),
         optional_text("sales_channel", "Channel of the sale"),
         boolean("is_viewed_by_client", "Whether the customer has opened it"),
-        timestamp("client_viewed_time", "When the customer opened it"),
+        optional_text("client_viewed_time", "When the customer opened it, as the API shows it"),
         optional_text("color_code", "Colour of the sub-status"),
         optional_text("current_sub_status_id", "Identifier of the sub-status"),
         text("current_sub_status", "Sub-status of the credit note"),
@@ -348,7 +348,7 @@ EXPENSES = ResourceSpec(
     cadence=Cadence.TRANSACTIONS,
     scopes=frozenset({"ZohoInvoice.expenses.READ"}),
     incremental=IncrementalRead.FILTER,
-    snapshot_sort=Sort(column="created_time"),
+    sort=Sort(column="created_time"),
     description="Expenses and mileage, billable to customers or not.",
     columns=(
         text("expense_id", "Identifier of the expense", required=True),
@@ -394,7 +394,7 @@ TAXES = ResourceSpec(
     primary_key="tax_id",
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.settings.READ"}),
-    snapshot_sort=Sort(column="tax_name"),
+    sort=Sort(column="tax_name"),
     parameters={"filter_by": "Status.All"},
     description="Taxes and tax groups, inactive ones included.",
     columns=(

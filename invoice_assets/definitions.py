@@ -13,6 +13,7 @@ from invoice_assets.defs.assets import build_asset
 from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
+from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
@@ -32,9 +33,12 @@ def build_definitions(
     translator = InvoicingTranslator(
         catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
     )
+    automation = build_automation(catalog, settings)
     return Definitions(
-        assets=[build_asset(spec, translator=translator) for spec in catalog.values()],
-        asset_checks=[build_checks(spec) for spec in catalog.values()],
+        assets=[build_asset(spec, settings=settings, translator=translator) for spec in catalog.values()],
+        asset_checks=[build_checks(spec, settings=settings) for spec in catalog.values()],
+        jobs=automation.jobs,
+        schedules=automation.schedules,
         resources={
             "dlt_resource": DagsterDltResource(),
             "invoice_api": InvoiceApiResource.from_settings(settings),

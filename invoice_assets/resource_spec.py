@@ -16,8 +16,11 @@ DataType = Literal["text", "decimal", "bigint", "bool", "date", "timestamp", "js
 MONEY_PRECISION, MONEY_SCALE = 28, 6
 """Room for every currency's minor unit (at most 4 digits, ISO 4217) and 22 integer digits."""
 
-RATE_PRECISION, RATE_SCALE = 28, 12
-"""Exchange rates between a strong and a weak currency need the digits: 1 IRR is about 0.000023 USD."""
+RATE_PRECISION, RATE_SCALE = 38, 18
+"""The API states no limit on a rate's digits: as many as Arrow's decimal128 has, 20 before the point and 18 behind."""
+
+DELETED_AT = "deleted_at"
+"""This project's own column of every table: when a complete read found the row gone; NULL while it is there."""
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -93,8 +96,8 @@ class ResourceSpec:
     description: str
     columns: tuple[Column, ...]
     incremental: IncrementalRead = IncrementalRead.NONE
-    snapshot_sort: Sort
-    """The most stable ascending sort that the endpoint accepts: a complete read follows it."""
+    sort: Sort
+    """How the list is read: by the change stamp where a keyset can follow it, else by the most stable column."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request, to lift a filter that the API applies by default."""
 
@@ -109,6 +112,12 @@ class ResourceSpec:
             raise CatalogError(f"{self.name}: the primary key {self.primary_key} must be a column that is required")
         if self.incremental is not IncrementalRead.NONE and self.modified_column is None:
             raise CatalogError(f"{self.name}: an incremental read needs the timestamp column last_modified_time")
+        if self.incremental is IncrementalRead.KEYSET and self.sort != Sort(column="last_modified_time"):
+            raise CatalogError(f"{self.name}: a keyset follows last_modified_time, ascending; sort by it")
+        if self.cadence is Cadence.TRANSACTIONS and self.incremental is IncrementalRead.NONE:
+            raise CatalogError(f"{self.name}: a partition is a window of last_modified_time: it must filter the list")
+        if any(column.name == DELETED_AT for column in self.columns):
+            raise CatalogError(f"{self.name}: {DELETED_AT} is this project's own column; the API's gets another name")
         if not self.path or self.path.startswith("/"):
             raise CatalogError(f"{self.name}: the path is relative to the base URL, without a leading slash")
         if not self.scopes:

@@ -7,6 +7,8 @@ when a run needs them. Every variable has its line in `.env.example`.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 
@@ -30,6 +32,15 @@ class Settings:
     destination_type: str = "duckdb"
     database: str = DEFAULT_DATABASE
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
+    time_zone: str = "UTC"
+    start_date: date = date(2024, 1, 1)
+    automation: bool = False
+    catch_up_days: int = 30
+    deletion_limit: float = 0.2
+    cron_catch_up: str = "10 0 * * *"
+    cron_today: str = "5 * * * *"
+    cron_snapshot: str = "30 1 * * *"
+    cron_reconciliation: str = "0 3 * * 0"
     names_set: frozenset[str] = frozenset()
 
     @classmethod
@@ -51,6 +62,15 @@ class Settings:
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
+            time_zone=_time_zone(given, cls.time_zone),
+            start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
+            automation=_switch(given, "INVOICE_AUTOMATION"),
+            catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
+            deletion_limit=_number(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
+            cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
+            cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
+            cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
+            cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             names_set=frozenset(given),
         )
 
@@ -62,6 +82,28 @@ def _with_trailing_slash(url: str) -> str:
 def _duckdb_file(given: Mapping[str, str]) -> str:
     """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
     return given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+
+
+def _time_zone(given: Mapping[str, str], default: str) -> str:
+    name = given.get("INVOICE_TIMEZONE", default)
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingsError(f"INVOICE_TIMEZONE is {name!r}: set it to a name such as America/New_York.") from None
+
+
+def _day(given: Mapping[str, str], name: str, default: date) -> date:
+    try:
+        return date.fromisoformat(given.get(name, default.isoformat()))
+    except ValueError:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to a day such as 2024-01-31.") from None
+
+
+def _switch(given: Mapping[str, str], name: str) -> bool:
+    value = given.get(name, "off")
+    if value not in ("on", "off"):
+        raise SettingsError(f"{name} is {value!r}: set it to on or off.")
+    return value == "on"
 
 
 def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 from dagster import DagsterInstance, ExecuteInProcessResult
@@ -19,7 +20,7 @@ from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import DEFAULT_DATABASE, Settings
 from invoice_assets_tests.local_environment import find_api, names_a_real_api
-from invoice_assets_tests.runs import QUIET, checks_of, failures_of, seconds_of
+from invoice_assets_tests.runs import QUIET, checks_of, failures_of, seconds_of, select_all_partitions
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 
@@ -67,9 +68,9 @@ def main() -> int:
         )
         return 2
     started = time.monotonic()
-    with Sandbox(rows=ROWS, limits=Limits.published()) as sandbox:
+    with open_demo_sandbox() as sandbox:
         console.print(f"The sandbox API serves {sandbox.api_base_url}; loading {len(RESOURCES)} resources …")
-        os.environ.update(sandbox.environment())
+        os.environ.update(describe_environment(sandbox))
         result = materialize_everything()
         outcomes = [collect_outcome(spec, sandbox, result) for spec in RESOURCES.values()]
         tokens = sandbox.tokens_issued
@@ -83,11 +84,26 @@ def main() -> int:
     return 0 if all(outcome.is_good for outcome in outcomes) else 1
 
 
+def open_demo_sandbox() -> Sandbox:
+    """A sandbox with a small company's last year, under the API's published limits."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return Sandbox(rows=ROWS, limits=Limits.published(), history=(yesterday - timedelta(days=364), yesterday))
+
+
+def describe_environment(sandbox: Sandbox) -> dict[str, str]:
+    """The environment that points at the sandbox, with partitions for the last fortnight; the first has the rest."""
+    first_day = datetime.now(UTC).date() - timedelta(days=13)
+    return sandbox.environment() | {"INVOICE_START_DATE": first_day.isoformat()}
+
+
 def materialize_everything() -> ExecuteInProcessResult:
     """One Dagster run of all assets and checks, recorded in the instance that `make dev` shows."""
-    job = build_definitions(Settings.from_env()).resolve_implicit_global_asset_job_def()
+    settings = Settings.from_env()
+    job = build_definitions(settings).resolve_implicit_global_asset_job_def()
     with DagsterInstance.get() as instance:
-        return job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
+        return job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config=QUIET, tags=select_all_partitions(settings)
+        )
 
 
 def collect_outcome(spec: ResourceSpec, sandbox: Sandbox, result: ExecuteInProcessResult) -> ResourceOutcome:

@@ -14,11 +14,9 @@ from types import FrameType
 
 from dagster import DagsterInstance
 
-from invoice_assets_tests.demo import ROWS
+from invoice_assets_tests.demo import describe_environment, open_demo_sandbox
 from invoice_assets_tests.local_environment import ENV_FILE, find_api, names_a_real_api
 from invoice_assets_tests.sandbox.environment_file import write_environment_file
-from invoice_assets_tests.sandbox.limits import Limits
-from invoice_assets_tests.sandbox.server import Sandbox
 
 
 def main(arguments: list[str]) -> int:
@@ -36,14 +34,15 @@ def open_api() -> Iterator[Mapping[str, str]]:
         print(f"Reading from {find_api()}, as .env says.", flush=True)
         yield {}
         return
-    with Sandbox(rows=ROWS, limits=Limits.published()) as sandbox:
-        if ENV_FILE.exists() and not write_environment_file(ENV_FILE, sandbox.environment()):
+    with open_demo_sandbox() as sandbox:
+        environment = describe_environment(sandbox)
+        if ENV_FILE.exists() and not write_environment_file(ENV_FILE, environment):
             print(
                 f"Reading from {find_api() or 'nowhere'}, as .env says: it is not the sandbox's to change.", flush=True
             )
         else:
             print(f"Reading from the sandbox API at {sandbox.api_base_url}.", flush=True)
-        yield sandbox.environment()
+        yield environment
 
 
 def run_dagster_dev(arguments: list[str], environment: Mapping[str, str]) -> int:

@@ -4,6 +4,7 @@ The sandbox lives in `sandbox/`; what is materialised are the project's own defi
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
-from invoice_assets_tests.runs import QUIET
+from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
 
 
@@ -40,20 +41,25 @@ class Project:
         self.catalog = catalog
         variables = sandbox.environment() | {
             "INVOICE_API_BACKOFF_FACTOR": "0",
+            "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
             "DESTINATION__WAREHOUSE__CREDENTIALS": str(self.database),
         }
         for name, value in variables.items():
             environment.setenv(name, value)
 
-    def materialize(self, *names: str, instance: DagsterInstance | None = None) -> ExecuteInProcessResult:
-        """Run the assets of these resources with their checks, or all of them."""
-        definitions = build_definitions(Settings.from_env(), catalog=self.catalog)
+    def materialize(
+        self, *names: str, partitions: tuple[str, str] | None = None, instance: DagsterInstance | None = None
+    ) -> ExecuteInProcessResult:
+        """Run the assets of these resources with their checks, or all of them; all partitions, or first to last."""
+        settings = Settings.from_env()
+        definitions = build_definitions(settings, catalog=self.catalog)
         keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
         job = definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config=QUIET,
+            tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
             asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
         )
 

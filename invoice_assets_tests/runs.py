@@ -4,14 +4,32 @@ from typing import Any
 
 from dagster import AssetKey, DagsterEventType, ExecuteInProcessResult
 
+from invoice_assets.defs.partitions import build_partitions
+from invoice_assets.defs.schedules import RANGE_END_TAG, RANGE_START_TAG
+from invoice_assets.resource_spec import Cadence
+from invoice_assets.settings import Settings
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config that keeps a run's log out of the terminal; it is in the instance all the same."""
 
 
+def select_all_partitions(settings: Settings) -> dict[str, str]:
+    """Run tags that ask for every partition of the transactions up to today's: a complete read."""
+    partitions = build_partitions(Cadence.TRANSACTIONS, settings)
+    assert partitions is not None
+    keys = partitions.get_partition_keys()
+    return select_partitions(keys[0], keys[-1])
+
+
+def select_partitions(first: str, last: str) -> dict[str, str]:
+    """Run tags that ask for consecutive partitions."""
+    return {RANGE_START_TAG: first, RANGE_END_TAG: last}
+
+
 def metadata_of(result: ExecuteInProcessResult, name: str) -> dict[str, Any]:
-    """The metadata of a resource's materialization in a run, as plain values."""
-    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey(["invoicing", name])]
-    return {key: value.value for key, value in event.materialization.metadata.items()}
+    """The metadata of a resource's materialization in a run, of the last partition where there are several."""
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key == AssetKey(["invoicing", name])]
+    return {key: value.value for key, value in events[-1].materialization.metadata.items()}
 
 
 def checks_of(result: ExecuteInProcessResult, name: str) -> dict[str, bool]:

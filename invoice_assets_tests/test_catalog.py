@@ -102,14 +102,14 @@ DOCUMENTED = {
             currency_code currency_symbol template_type template_id invoice_url invoice_source sales_channel
             transaction_type""",
         empty="""zcrm_potential_id zcrm_potential_name company_name reference_number due_days email project_name country
-            phone salesperson_name color_code current_sub_status_id documents salesperson_id""",
+            phone salesperson_name color_code current_sub_status_id documents salesperson_id client_viewed_time
+            schedule_time mail_first_viewed_time mail_last_viewed_time""",
         decimal="""total balance shipping_charge adjustment write_off_amount exchange_rate
             unprocessed_payment_amount""",
         bigint="reminders_sent",
         bool="ach_payment_initiated is_viewed_by_client has_attachment is_emailed is_viewed_in_mail",
         date="date due_date issued_date payment_expected_date last_reminder_sent_date last_payment_date",
-        timestamp="""created_time last_modified_time updated_time client_viewed_time schedule_time
-            mail_first_viewed_time mail_last_viewed_time""",
+        timestamp="created_time last_modified_time updated_time",
         json="billing_address shipping_address custom_fields custom_field_hash",
         incremental=IncrementalRead.KEYSET,
         sorts="created_time last_modified_time",
@@ -157,12 +157,12 @@ DOCUMENTED = {
         text="""creditnote_id creditnote_number status customer_id customer_name current_sub_status currency_id
             currency_code template_id template_type rounding_mode""",
         empty="""reference_number applied_invoices salesperson_name salesperson_id sales_channel color_code
-            current_sub_status_id""",
+            current_sub_status_id client_viewed_time""",
         decimal="total balance exchange_rate",
         bigint="price_precision",
         bool="is_emailed has_attachment is_viewed_by_client",
         date="date issued_date",
-        timestamp="client_viewed_time created_time last_modified_time",
+        timestamp="created_time last_modified_time",
         incremental=IncrementalRead.KEYSET,
         sorts="created_time last_modified_time",
     ),
@@ -255,7 +255,7 @@ def test_a_resource_is_read_incrementally_only_as_the_api_can(name: str, documen
 
 @each_resource
 def test_a_complete_read_follows_a_sort_that_the_endpoint_accepts(name: str, documented: Documented) -> None:
-    sort = RESOURCES[name].snapshot_sort
+    sort = RESOURCES[name].sort
 
     assert sort.column in documented.sorts.split()
     assert sort.order == "A"
@@ -275,7 +275,7 @@ def test_the_documents_that_move_money_are_the_transactions() -> None:
 
 
 def test_exchange_rates_keep_more_decimals_than_amounts() -> None:
-    assert RESOURCES["invoices"].column("exchange_rate").scale == 12
+    assert RESOURCES["invoices"].column("exchange_rate").scale == 18
     assert RESOURCES["invoices"].column("total").scale == 6
 
 

@@ -28,7 +28,7 @@ VENDORS = ResourceSpec(
     primary_key="vendor_id",
     cadence=Cadence.REFERENCE,
     scopes=frozenset({"ZohoInvoice.contacts.READ"}),
-    snapshot_sort=Sort(column="vendor_name"),
+    sort=Sort(column="vendor_name"),
     description="Who is bought from.",
     columns=(
         text("vendor_id", "Identifier of the vendor", required=True),
@@ -48,7 +48,7 @@ def _column(**changes: Any) -> Column:
         pytest.param(resource_spec.text, "text", None, None, False, id="text"),
         pytest.param(resource_spec.optional_text, "text", None, None, True, id="optional-text"),
         pytest.param(resource_spec.money, "decimal", 28, 6, True, id="money"),
-        pytest.param(resource_spec.rate, "decimal", 28, 12, True, id="rate"),
+        pytest.param(resource_spec.rate, "decimal", 38, 18, True, id="rate"),
         pytest.param(resource_spec.integer, "bigint", None, None, True, id="integer"),
         pytest.param(resource_spec.boolean, "bool", None, None, True, id="boolean"),
         pytest.param(resource_spec.date, "date", None, None, True, id="date"),
@@ -184,9 +184,13 @@ def test_a_resource_that_contradicts_itself_is_refused(changes: dict[str, Any], 
     assert complaint in str(raised.value)
 
 
-@pytest.mark.parametrize("incremental", [IncrementalRead.KEYSET, IncrementalRead.FILTER])
-def test_a_resource_with_a_stamp_can_be_read_incrementally(incremental: IncrementalRead) -> None:
-    spec = replace(VENDORS, incremental=incremental, columns=(*VENDORS.columns, STAMP))
+@pytest.mark.parametrize(
+    ("incremental", "sort"),
+    [(IncrementalRead.KEYSET, "last_modified_time"), (IncrementalRead.FILTER, "vendor_name")],
+    ids=["keyset", "filter"],
+)
+def test_a_resource_with_a_stamp_can_be_read_incrementally(incremental: IncrementalRead, sort: str) -> None:
+    spec = replace(VENDORS, incremental=incremental, sort=Sort(column=sort), columns=(*VENDORS.columns, STAMP))
 
     assert (spec.incremental, spec.modified_column) == (incremental, "last_modified_time")
 
@@ -225,7 +229,7 @@ def test_the_parameters_are_a_read_only_copy() -> None:
     [
         pytest.param(VENDORS, "path", id="resource"),
         pytest.param(VENDORS.columns[0], "nullable", id="column"),
-        pytest.param(VENDORS.snapshot_sort, "order", id="sort"),
+        pytest.param(VENDORS.sort, "order", id="sort"),
     ],
 )
 def test_no_part_of_a_spec_can_be_changed(part: object, attribute: str) -> None:
@@ -250,3 +254,22 @@ def test_a_catalog_cannot_be_changed() -> None:
 
     with pytest.raises(TypeError):
         catalog["bills"] = VENDORS  # type: ignore[index]  # that it cannot is the point
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param(
+            {"incremental": IncrementalRead.KEYSET, "columns": (*VENDORS.columns, STAMP)}, "sort by it", id="keyset"
+        ),
+        pytest.param({"cadence": Cadence.TRANSACTIONS}, "it must filter the list", id="partitions without a filter"),
+        pytest.param(
+            {"columns": (*VENDORS.columns, timestamp("deleted_at", "When it was deleted"))},
+            "this project's own column",
+            id="a column of ours",
+        ),
+    ],
+)
+def test_a_resource_that_cannot_be_read_as_it_says_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(CatalogError, match=complaint):
+        replace(VENDORS, **changes)

@@ -69,10 +69,10 @@ def read_page(envelope: Envelope, *, wrapper: str, request: str) -> Page:
         InvoicingError: A non-zero `code` came inside the 200.
         InvalidResponseError: There is no list of rows under `wrapper`: never read as "no rows".
     """
-    code = envelope.get("code", 0)
-    if code != 0:
+    code = envelope.get("code")
+    if code not in (None, 0, "0"):
         message = str(envelope.get("message") or "")
-        raise error_from_answer(request, status=200, code=code if isinstance(code, int) else -1, message=message)
+        raise error_from_answer(request, status=200, code=_integer(code), message=message)
     rows = envelope.get(wrapper)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InvalidResponseError(

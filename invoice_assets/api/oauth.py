@@ -107,6 +107,7 @@ class AccessTokenProvider:
         self._token: AccessToken | None = None
         self._refusal: TokenRejectedError | TokenThrottledError | None = None
         self._refused_until = 0.0
+        self._renewed_at: float | None = None
 
     def __repr__(self) -> str:
         return f"AccessTokenProvider({self._grant!r})"
@@ -121,9 +122,14 @@ class AccessTokenProvider:
     def renew(self, rejected: AccessToken) -> AccessToken:
         """The token to use after the API refused `rejected`: the one another thread has fetched since, or a new one."""
         with self._lock:
-            if self._token is None or self._token == rejected:
+            if self._token is None or (self._token == rejected and not self._is_just_renewed()):
                 self._token = self._request()
+                self._renewed_at = self._clock()
             return self._token
+
+    def _is_just_renewed(self) -> bool:
+        """Whether the token is itself an answer to a refusal: another would be refused as well, and costs a token."""
+        return self._renewed_at is not None and 0 <= self._clock() - self._renewed_at < LEEWAY_S
 
     def _request(self) -> AccessToken:
         if self._refusal is not None and self._clock() < self._refused_until:
@@ -134,7 +140,10 @@ class AccessTokenProvider:
             self._refusal, self._refused_until = refusal, self._clock() + LOCK_OUT_S
             raise
         if grant is not self._grant and grant != self._grant:
-            _log.warning("The accounts server replaced the refresh token; this process uses the new one.")
+            _log.warning(
+                "The accounts server replaced the refresh token. This process uses the new one, but does not keep it: "
+                "if the old one stops working, obtain another and set INVOICE_API_REFRESH_TOKEN."
+            )
         self._grant = grant
         return token
 

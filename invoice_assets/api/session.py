@@ -8,7 +8,7 @@ it means, lives in `envelope.py`. https://requests.readthedocs.io/en/latest/user
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,11 +17,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 
 from invoice_assets.api.envelope import Envelope, decode_envelope
-from invoice_assets.api.errors import DAILY_QUOTA_USED_UP, InvalidResponseError, error_from_answer
+from invoice_assets.api.errors import DAILY_QUOTA_USED_UP, InvalidResponseError, QuotaExceededError, error_from_answer
 from invoice_assets.api.oauth import AccessToken, AccessTokenProvider
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import (
     BROKEN_CONNECTIONS,
+    LONGEST_RETRY_AFTER_S,
     RETRIED_STATUSES,
     RetriableError,
     RetryPolicy,
@@ -144,8 +145,11 @@ class _ApiAdapter(HTTPAdapter):
         if response.status_code == 401:
             response = self._exchange(request, self._tokens.renew(token), **kwargs)
         if response.status_code == 200:
+            _refuse_half_an_answer(response)
             return response
         error, retry_after_s = _read_failure(request, response)
+        if isinstance(error, QuotaExceededError) and (retry_after_s or 0) > LONGEST_RETRY_AFTER_S:
+            self._pacer.note_block(error)
         if response.status_code in RETRIED_STATUSES:
             raise RetriableError(error, retry_after_s=retry_after_s)
         raise error
@@ -176,21 +180,30 @@ def describe(request: requests.PreparedRequest) -> str:
     return f"{request.method} {parts.path!s}" + (f", page {page[0]}," if page else "")
 
 
+def _refuse_half_an_answer(response: requests.Response) -> None:
+    """A JSON body that breaks off is a broken connection, whatever the server said of its length."""
+    try:
+        response.json()
+    except InvalidResponseError as error:
+        if response.content.lstrip()[:1] == b"{":
+            raise RetriableError(error) from error
+        raise
+
+
 def _read_failure(
     request: requests.PreparedRequest, response: requests.Response
 ) -> tuple[InvoicingError, float | None]:
     now = time.time()
     retry_after_s = parse_retry_after(response.headers.get("Retry-After"), now=now)
     code, message = _read_error_body(response)
-    resume_in_s = retry_after_s
-    if resume_in_s is None and code == DAILY_QUOTA_USED_UP:
-        resume_in_s = parse_retry_after(response.headers.get("X-Rate-Limit-Reset"), now=now)
+    if retry_after_s is None and code == DAILY_QUOTA_USED_UP:
+        retry_after_s = parse_retry_after(response.headers.get("X-Rate-Limit-Reset"), now=now)
     error = error_from_answer(
         describe(request),
         status=response.status_code,
         code=code,
         message=message,
-        resume_at=None if resume_in_s is None else datetime.fromtimestamp(now, UTC) + timedelta(seconds=resume_in_s),
+        resume_at=None if retry_after_s is None else datetime.fromtimestamp(now + retry_after_s, UTC),
     )
     return error, retry_after_s
 

@@ -1,39 +1,45 @@
 """Assets: one definition per resource of the catalog, each a dlt pipeline of its own.
 
-How an asset looks lives in `translator.py`, what checks it in `checks.py`, how its failures are told in `failures.py`.
-https://docs.dagster.io/integrations/libraries/dlt
+How an asset looks lives in `translator.py`, what checks it in `checks.py`, what a load tells in `load_metadata.py`, how
+its failures are told in `failures.py`. https://docs.dagster.io/integrations/libraries/dlt
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, multi_asset
+from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, MaterializeResult, multi_asset
 from dlt.common.schema import Schema
 from dlt.extract import DltSource
 
-from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.dlt_integration import DagsterDltResource, build_dlt_asset_specs
 from invoice_assets.defs.failures import report_failures
+from invoice_assets.defs.load_metadata import Load, ProgressLog, describe_load, describe_partitions
+from invoice_assets.defs.partitions import build_partitions, cover
+from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
-from invoice_assets.defs.translator import InvoicingTranslator, build_table_schema
+from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.ingest.deletions import mark_deletions
 from invoice_assets.ingest.inspection import count_rows
 from invoice_assets.ingest.paging import ScanReport
-from invoice_assets.ingest.pipeline import measure_stages
 from invoice_assets.ingest.source import RowBatcher, build_source
 from invoice_assets.ingest.warehouse import choose_file_format
+from invoice_assets.ingest.windows import COMPLETE
 from invoice_assets.resource_spec import ResourceSpec
-
-KEPT_METADATA = frozenset({"dataset_name", "destination_name"})
-"""Of what dagster-dlt reports; the rest names files of a folder that is gone, or counts rows before deduplication."""
+from invoice_assets.settings import Settings
 
 
-def build_asset(spec: ResourceSpec, *, translator: InvoicingTranslator) -> AssetsDefinition:
-    """The asset that loads one resource whole and merges it into its table."""
+def build_asset(spec: ResourceSpec, *, settings: Settings, translator: InvoicingTranslator) -> AssetsDefinition:
+    """The asset that reads one resource, whole or by windows, and merges what it read into its table."""
+    partitions = build_partitions(spec.cadence, settings)
 
     @multi_asset(
         name=f"load_{spec.name}",
         specs=build_dlt_asset_specs(_placeholder_source(spec), None, translator),  # type: ignore[arg-type]  # upstream: no pipeline is fine, the body brings its own
+        partitions_def=partitions,
+        backfill_policy=BackfillPolicy.single_run() if partitions else None,
+        pool=name_pool(spec, settings),
         op_tags={"invoicing/resource": spec.name},
     )
     def load(
@@ -43,13 +49,22 @@ def build_asset(spec: ResourceSpec, *, translator: InvoicingTranslator) -> Asset
         warehouse: WarehouseResource,
     ) -> Iterator[MaterializeResult[Any]]:
         """Read the resource's list and merge its rows into the table."""
-        report, batcher = ScanReport(), RowBatcher(spec)
+        now = datetime.now(UTC)
+        window = cover(partitions, context.partition_keys, now=now) if partitions else COMPLETE
+        batcher = RowBatcher(spec, window=window)
         with (
             report_failures(spec),
             invoice_api.open_session() as session,
             warehouse.open_pipeline(spec) as pipeline,
         ):
-            source = build_source(spec, session=session, report=report, batcher=batcher)
+            progress = ProgressLog(
+                spec, context.log, usage=session.usage, window=window, rows_before=count_rows(pipeline, spec)
+            )
+            report = ScanReport(on_page=progress.note)
+            load = Load(
+                spec=spec, report=report, batcher=batcher, usage=session.usage, pipeline=pipeline, started_at=now
+            )
+            source = build_source(spec, session=session, report=report, batcher=batcher, window=window)
             for result in dlt_resource.run(
                 context=context,
                 dlt_source=source,
@@ -57,42 +72,16 @@ def build_asset(spec: ResourceSpec, *, translator: InvoicingTranslator) -> Asset
                 dagster_dlt_translator=translator,
                 loader_file_format=choose_file_format(warehouse.destination_type),
             ):
-                metadata = {
-                    **{name: value for name, value in (result.metadata or {}).items() if name in KEPT_METADATA},
-                    **describe_scan(spec, report, new_columns=batcher.new_columns),
-                    **describe_usage(session.usage),
-                    **{f"{stage}_s": seconds for stage, seconds in measure_stages(pipeline).items()},
-                    "dagster/row_count": count_rows(pipeline, spec),
-                    "dagster/column_schema": build_table_schema(spec),
-                    "dagster/table_name": f"{warehouse.dataset}.{spec.name}",
-                }
-                yield MaterializeResult(asset_key=result.asset_key, metadata=metadata)
+                if window.is_complete:
+                    load.deletions = mark_deletions(
+                        pipeline, spec, deleted_at=now, rows_seen=batcher.rows, limit=warehouse.deletion_limit
+                    )
+                metadata = describe_load(load, table_name=f"{warehouse.dataset}.{spec.name}")
+                if partitions:
+                    describe_partitions(context, load, partitions, metadata)
+                yield MaterializeResult(asset_key=result.asset_key, metadata=None if partitions else metadata)
 
     return load
-
-
-def describe_scan(spec: ResourceSpec, report: ScanReport, *, new_columns: Mapping[str, str]) -> dict[str, Any]:
-    """What was read, as metadata; numbers as numbers, so that the UI plots them over time."""
-    metadata: dict[str, Any] = {
-        "rows_loaded": report.rows,
-        "pages": report.pages,
-        "new_columns": MetadataValue.json(dict(new_columns)),
-    }
-    if report.sort_ignored:
-        metadata["warning"] = f"The API did not sort by {spec.snapshot_sort.column}; an edit meanwhile may hide a row."
-    return metadata
-
-
-def describe_usage(usage: ApiUsage) -> dict[str, Any]:
-    """What the read has cost, as metadata."""
-    metadata: dict[str, Any] = {
-        "api_requests": usage.requests,
-        "api_requests_failed": usage.failed_attempts,
-        "bytes_read": usage.bytes,
-    }
-    if usage.quota_remaining is not None:
-        metadata["quota_remaining"] = usage.quota_remaining
-    return metadata
 
 
 def _placeholder_source(spec: ResourceSpec) -> DltSource:

@@ -18,10 +18,12 @@ from dagster import (
 )
 
 from invoice_assets.defs.failures import report_failures
+from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.resources import WarehouseResource
 from invoice_assets.defs.translator import build_asset_key
 from invoice_assets.ingest.inspection import TableInspection, inspect_table
 from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ CLAIMS = (
 )
 
 
-def build_checks(spec: ResourceSpec) -> AssetChecksDefinition:
+def build_checks(spec: ResourceSpec, *, settings: Settings) -> AssetChecksDefinition:
     """The checks of one resource, which run after its asset and on demand."""
     key = build_asset_key(spec)
 
@@ -73,6 +75,7 @@ def build_checks(spec: ResourceSpec) -> AssetChecksDefinition:
         name=f"check_{spec.name}",
         specs=[AssetCheckSpec(claim.name, asset=key, description=claim.description) for claim in CLAIMS],
         can_subset=True,
+        pool=name_pool(spec, settings),
     )
     def check(context: AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[AssetCheckResult]:
         """Count once, judge each selected claim."""

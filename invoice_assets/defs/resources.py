@@ -95,6 +95,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     dataset: str = Field(default="invoicing", description="Dataset (schema) of the tables.")
     destination_type: str = Field(default="duckdb", description="dlt's name of the destination.")
     database: str = Field(default="data/invoicing.duckdb", description="File of an embedded DuckDB.")
+    deletion_limit: float = Field(default=0.2, ge=0, le=1, description="Share of rows that one read may mark deleted.")
     patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
 
     @classmethod
@@ -104,6 +105,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             dataset=settings.dataset,
             destination_type=settings.destination_type,
             database=os.path.abspath(settings.database) if settings.database else "",
+            deletion_limit=settings.deletion_limit,
         )
 
     @contextmanager

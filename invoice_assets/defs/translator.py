@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
-from invoice_assets.resource_spec import Column, ResourceSpec
+from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, ResourceSpec
 
 KEY_PREFIX = "invoicing"
 
@@ -57,9 +57,16 @@ class InvoicingTranslator(DagsterDltTranslator):
 def build_table_schema(spec: ResourceSpec) -> TableSchema:
     """The catalog's columns with their types, constraints and descriptions."""
     return TableSchema(
-        columns=[_table_column(spec, column) for column in spec.columns],
+        columns=[*(_table_column(spec, column) for column in spec.columns), _DELETED_AT_COLUMN],
         constraints=TableConstraints(other=[f"primary key: {spec.primary_key}"]),
     )
+
+
+_DELETED_AT_COLUMN = TableColumn(
+    name=DELETED_AT,
+    type="timestamp",
+    description="When a complete read found the row gone from the source; NULL while it is there",
+)
 
 
 def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
@@ -76,7 +83,17 @@ def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
 
 def _describe(spec: ResourceSpec) -> str:
     return (
-        f"{spec.description}\n\nEach materialization reads `{spec.path}` whole, 200 rows a request, and merges the "
-        f"rows into the table on `{spec.primary_key}`. Fields that the catalog does not know arrive as text columns "
-        "and are named in the metadata `new_columns`."
+        f"{spec.description}\n\n{_READING[spec.cadence].format(path=spec.path)} The rows are merged into the table on "
+        f"`{spec.primary_key}`; `{DELETED_AT}` says when a complete read found a row gone. Fields that the catalog "
+        "does not know arrive as text columns and are named in the metadata `new_columns`."
     )
+
+
+_READING = {
+    Cadence.REFERENCE: "Each materialization reads `{path}` whole, 200 rows a request.",
+    Cadence.TRANSACTIONS: (
+        "A partition holds the rows of `{path}` whose last change (`last_modified_time`) fell in that day, whatever "
+        "date the document bears; the first also holds everything changed before it. All partitions together are a "
+        "complete read."
+    ),
+}

@@ -15,16 +15,19 @@ from dlt.sources.rest_api import rest_api_source
 
 from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
-from invoice_assets.ingest.paging import CheckedPageNumberPaginator, ScanReport
+from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
 from invoice_assets.ingest.typing import build_table, find_new_columns
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.ingest.windows import COMPLETE, Window
+from invoice_assets.resource_spec import DELETED_AT, IncrementalRead, ResourceSpec
 
 BATCH_ROWS = 10_000
 """Rows an Arrow table: dlt's cost is per table, so one per 200-row page loses most of what Arrow gains."""
 
 
-def build_source(spec: ResourceSpec, *, session: ApiSession, report: ScanReport, batcher: "RowBatcher") -> DltSource:
-    """The resource's list, read whole: a source with one resource that yields Arrow tables.
+def build_source(
+    spec: ResourceSpec, *, session: ApiSession, report: ScanReport, batcher: "RowBatcher", window: Window = COMPLETE
+) -> DltSource:
+    """The rows of the list that were last modified within the window: a source whose one resource yields Arrow tables.
 
     Rows are merged into the table on the primary key; of two rows with one key the last modified wins. `report` and
     `batcher` tell afterwards what was seen.
@@ -40,11 +43,9 @@ def build_source(spec: ResourceSpec, *, session: ApiSession, report: ScanReport,
                     "columns": build_column_hints(spec),
                     "endpoint": {
                         "path": spec.path,
-                        "params": build_parameters(spec),
+                        "params": build_parameters(spec, window=window),
                         "data_selector": spec.data_selector,
-                        "paginator": CheckedPageNumberPaginator(
-                            wrapper=spec.data_selector, sort=spec.snapshot_sort, report=report
-                        ),
+                        "paginator": build_paginator(spec, report=report, window=window),
                     },
                 }
             ],
@@ -53,6 +54,13 @@ def build_source(spec: ResourceSpec, *, session: ApiSession, report: ScanReport,
     )
     source.resources[spec.name].add_step(batcher)
     return source
+
+
+def build_paginator(spec: ResourceSpec, *, report: ScanReport, window: Window = COMPLETE) -> CheckedPaginator:
+    """By keyset where the change stamp sorts the list, else by page number."""
+    if spec.incremental is IncrementalRead.KEYSET:
+        return KeysetPaginator(wrapper=spec.data_selector, sort=spec.sort, report=report, window=window)
+    return PageNumberPaginator(wrapper=spec.data_selector, sort=spec.sort, report=report)
 
 
 def build_column_hints(spec: ResourceSpec) -> dict[str, TColumnSchema]:
@@ -70,32 +78,54 @@ def build_column_hints(spec: ResourceSpec) -> dict[str, TColumnSchema]:
         if column.name == spec.modified_column:
             hint["dedup_sort"] = "desc"
         hints[column.name] = hint
+    hints[DELETED_AT] = {"name": DELETED_AT, "data_type": "timestamp", "nullable": True}
     return hints
 
 
-def build_parameters(spec: ResourceSpec) -> dict[str, Any]:
-    """The query of a complete read: full pages, the stable sort, and the default filters lifted."""
-    sort = {"sort_column": spec.snapshot_sort.column, "sort_order": spec.snapshot_sort.order}
-    return {"per_page": PAGE_SIZE} | sort | dict(spec.parameters)
+def build_parameters(spec: ResourceSpec, *, window: Window = COMPLETE) -> dict[str, Any]:
+    """The query of every request: full pages, the sort, the lower bound, and the default filters lifted."""
+    parameters = {"per_page": PAGE_SIZE, "sort_column": spec.sort.column, "sort_order": spec.sort.order}
+    if window.asks_from is not None:
+        parameters["last_modified_time"] = window.asks_from
+    return parameters | dict(spec.parameters)
 
 
 class RowBatcher:
     """A step of the resource's pipe that turns pages of rows into Arrow tables of at least `BATCH_ROWS` rows.
 
-    The last table holds what is left, and comes even where there are no rows at all: it carries the columns.
-    `new_columns` maps each field that the catalog does not know to its JSON type.
+    Rows past the window are left to the window that they belong to. The last table holds what is left, and comes even
+    where there are no rows at all: it carries the columns. `new_columns` maps each field that the catalog does not know
+    to its JSON type; `rows` counts what was handed on.
     """
 
-    def __init__(self, spec: ResourceSpec) -> None:
+    def __init__(self, spec: ResourceSpec, *, window: Window = COMPLETE) -> None:
         self.new_columns: dict[str, str] = {}
+        self.rows = 0
         self._spec = spec
+        self._window = window
         self._rows: list[Row] = []
+        self._seen_on_last_page: set[str] = set()
 
     def __call__(self, page: PageData[Row], meta: Any = None) -> Iterator[pa.Table]:
         """Take a page in; yield a table where a batch is full or the list is at its end."""
-        self._rows.extend(page)
+        self._rows.extend(self._choose_rows(page))
         if len(self._rows) >= BATCH_ROWS or not page.paginator.has_next_page:
             # Emptied before the table is handed on: dlt may bring the next page before it resumes this generator.
             rows, self._rows = self._rows, []
+            self.rows += len(rows)
             self.new_columns |= find_new_columns(self._spec, rows)
             yield build_table(self._spec, rows, new_columns=list(self.new_columns))
+
+    def _choose_rows(self, page: list[Row]) -> list[Row]:
+        """The rows of the window, less those that the page before brought: a keyset asks for its last ones again."""
+        versions = [f"{row.get(self._spec.primary_key)} {row.get('last_modified_time')}" for row in page]
+        seen, self._seen_on_last_page = self._seen_on_last_page, set(versions)
+        return [
+            row
+            for row, version in zip(page, versions, strict=True)
+            if version not in seen and not self._is_past_the_window(row)
+        ]
+
+    def _is_past_the_window(self, row: Row) -> bool:
+        stamp = row.get("last_modified_time") if self._window.end else None
+        return isinstance(stamp, str) and bool(stamp) and self._window.ends_before(stamp)

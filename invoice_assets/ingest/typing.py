@@ -4,7 +4,8 @@ Fields that the catalog does not know become text columns of their own (docs/adr
 business of `source.py`. https://arrow.apache.org/docs/python/
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -12,7 +13,9 @@ import pyarrow as pa
 
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.errors import PermanentError
-from invoice_assets.resource_spec import Column, ResourceSpec
+from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec
+
+INSTANT = pa.timestamp("us", tz="UTC")
 
 
 class InvalidValueError(PermanentError):
@@ -31,18 +34,19 @@ def arrow_type(column: Column) -> pa.DataType:
         case "date":
             return pa.date32()
         case "timestamp":
-            return pa.timestamp("us", tz="UTC")
+            return INSTANT
         case "text" | "json":
             return pa.string()
 
 
 def arrow_schema(spec: ResourceSpec) -> pa.Schema:
-    """The catalog's columns as an Arrow schema; every field nullable, for checks judge what the API left out."""
-    return pa.schema([pa.field(column.name, arrow_type(column)) for column in spec.columns])
+    """The catalog's columns and `deleted_at` as an Arrow schema; all nullable, for checks judge what is left out."""
+    fields = [pa.field(column.name, arrow_type(column)) for column in spec.columns]
+    return pa.schema([*fields, pa.field(DELETED_AT, INSTANT)])
 
 
 def build_table(spec: ResourceSpec, rows: Sequence[Row], *, new_columns: Sequence[str] = ()) -> pa.Table:
-    """The rows as one Arrow table: the catalog's columns in its order, then `new_columns` as text.
+    """The rows as one Arrow table: the catalog's columns, `deleted_at` (NULL), `new_columns` as text.
 
     `new_columns` are fields of the rows that the catalog does not know.
 
@@ -51,6 +55,7 @@ def build_table(spec: ResourceSpec, rows: Sequence[Row], *, new_columns: Sequenc
     """
     _require_primary_keys(spec, rows)
     arrays = [_convert_column(spec, column, rows) for column in spec.columns]
+    arrays.append(pa.nulls(len(rows), INSTANT))
     fields = list(arrow_schema(spec))
     for name, column_name in name_new_columns(spec, new_columns).items():
         arrays.append(pa.array([_as_text(row.get(name)) for row in rows], pa.string()))
@@ -70,23 +75,23 @@ def find_new_columns(spec: ResourceSpec, rows: Iterable[Row]) -> dict[str, str]:
 
 
 def name_new_columns(spec: ResourceSpec, fields: Iterable[str]) -> dict[str, str]:
-    """Fields of the wire and the columns they land in: normalised as dlt does, and apart where that would join two.
+    """Fields of the wire that the catalog does not know, and the columns they land in.
 
-    Of two that would share a name the first given keeps it; the next gets a number.
+    A field that is spelled like a column keeps its name. One that would lose something in becoming a column's name, or
+    would take the place of a column that is there, gets a suffix made of its own spelling: whatever other fields come
+    with it, in this run or the next, it lands in the same column, and in nobody else's.
     """
+    taken = {column.name for column in spec.columns} | {DELETED_AT}
+    return {field: _name_column(field, taken) for field in fields}
+
+
+def _name_column(field: str, taken: Set[str]) -> str:
     from dlt.common.normalizers.naming.snake_case import NamingConvention
 
-    naming = NamingConvention()
-    taken = {column.name for column in spec.columns}
-    names: dict[str, str] = {}
-    for name in fields:
-        column_name, number = naming.normalize_identifier(name), 1
-        while column_name in taken:
-            number += 1
-            column_name = f"{naming.normalize_identifier(name)}_{number}"
-        taken.add(column_name)
-        names[name] = column_name
-    return names
+    name = NamingConvention().normalize_identifier(field or "unnamed")
+    if name == field and name not in taken:
+        return name
+    return f"{name}_{sha256(field.encode()).hexdigest()[:6]}"
 
 
 def json_type(value: object) -> str:

@@ -124,12 +124,34 @@ def test_a_broken_answer_in_a_200_is_an_error_and_never_zero_rows(
     sandbox: Sandbox, session: ApiSession, fault: str, complaint: str
 ) -> None:
     sandbox.script(fault)
-    response = session.get(sandbox.url("items"))
 
     with pytest.raises(InvalidResponseError, match=complaint) as raised:
-        _read(response.json())
+        _read(session.get(sandbox.url("items")).json())
 
     assert raised.value.transient
+
+
+@pytest.mark.parametrize("code", [0, "0", None], ids=["number", "string", "null"])
+def test_no_code_is_success_however_it_is_written(code: object) -> None:
+    assert _read({"code": code, "items": []}).rows == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts"),
+    [
+        pytest.param("truncated_json", 4, id="half an answer"),
+        pytest.param("html_instead_of_json", 1, id="another answer"),
+    ],
+)
+def test_only_an_answer_that_breaks_off_is_asked_for_again(
+    sandbox: Sandbox, session: ApiSession, fault: str, attempts: int
+) -> None:
+    sandbox.script(fault)
+
+    with pytest.raises(InvalidResponseError):
+        session.get(sandbox.url("items"))
+
+    assert len(sandbox.ledger.requests("items")) == attempts
 
 
 @pytest.mark.parametrize(
@@ -166,7 +188,7 @@ def test_a_code_inside_a_200_is_the_error_that_it_stands_for(
         _read(response.json())
 
 
-@pytest.mark.parametrize("code", ["57", None, 1.5, [], {}], ids=["string", "null", "fraction", "list", "object"])
+@pytest.mark.parametrize("code", ["57", 1.5, [], {}], ids=["string", "fraction", "list", "object"])
 def test_a_code_that_is_no_integer_is_no_success(code: object) -> None:
     with pytest.raises(InvoicingError, match=r"answered 200"):
         _read({"code": code, "items": []})

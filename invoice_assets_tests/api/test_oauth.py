@@ -130,12 +130,27 @@ def test_a_renewal_is_remembered(sandbox: Sandbox, tokens: AccessTokenProvider) 
     assert sandbox.tokens_issued == 2
 
 
-def test_a_rotated_refresh_token_is_used_next_time(sandbox: Sandbox, tokens: AccessTokenProvider) -> None:
+def test_a_renewed_token_that_is_refused_as_well_is_not_renewed_again(
+    sandbox: Sandbox, tokens: AccessTokenProvider
+) -> None:
+    """A scope is missing: nine loads would cost ten tokens, the most that the API grants in ten minutes."""
+    renewed = tokens.renew(tokens.current())
+
+    assert tokens.renew(renewed) == renewed
+    assert sandbox.tokens_issued == 2
+
+
+def test_a_rotated_refresh_token_is_used_next_time(
+    sandbox: Sandbox, grant: RefreshTokenGrant, policy: RetryPolicy
+) -> None:
     """RFC 6749, section 6: the server may replace the refresh token, and the old one is dead."""
+    now = [1_000_000.0]
+    tokens = AccessTokenProvider(grant, policy=policy, clock=lambda: now[0])
     sandbox.rotate_refresh_tokens()
 
     for _ in range(3):
         tokens.renew(tokens.current())
+        now[0] += 60
 
     assert sandbox.tokens_issued == sandbox.token_requests == 4
 

@@ -12,6 +12,7 @@ from requests.exceptions import InvalidSchema
 
 from invoice_assets.api.envelope import decode_envelope
 from invoice_assets.api.errors import ConfigurationError, PermissionDeniedError, QuotaExceededError
+from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.session import ApiAccount, ApiSession
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
@@ -423,3 +424,25 @@ def test_no_secret_is_in_the_log_of_a_load_or_the_repr_of_a_session(
     assert sandbox.tokens_issued == 2
     for secret in (sandbox.client_id, sandbox.client_secret, sandbox.refresh_token, *sandbox.issued_access_tokens):
         assert secret not in shown
+
+
+def test_a_block_is_remembered_by_everything_that_shares_the_pacer(sandbox: Sandbox, open_session: OpenSession) -> None:
+    """The other eight loads of a run send nothing into a block of an hour."""
+    pacer = RequestPacer(requests_per_minute=0)
+    sandbox.script("blocked_43", times=1)
+    with pytest.raises(QuotaExceededError):
+        open_session(pacer=pacer).get(sandbox.url("items"))
+
+    with pytest.raises(QuotaExceededError, match="Run again after"):
+        open_session(pacer=pacer).get(sandbox.url("users"))
+
+    assert len(sandbox.ledger.requests()) == 1
+
+
+def test_a_used_up_day_is_not_asked_again(sandbox: Sandbox, session: ApiSession, waits: list[float]) -> None:
+    sandbox.script("daily_quota_45", times=1)
+
+    with pytest.raises(QuotaExceededError, match="Run again after"):
+        session.get(sandbox.url("items"))
+
+    assert (len(sandbox.ledger.requests()), waits) == (1, [])

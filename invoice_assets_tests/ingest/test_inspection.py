@@ -27,6 +27,7 @@ def fill(pipeline: Pipeline, values: str) -> None:
         table = client.make_qualified_table_name("taxes")
         client.execute_sql(f"CREATE TABLE {table} (tax_id TEXT, tax_name TEXT, tax_percentage DECIMAL, tax_type TEXT)")
         client.execute_sql(f"INSERT INTO {table} VALUES {values}")
+        client.execute_sql(f"ALTER TABLE {table} ADD COLUMN deleted_at TIMESTAMPTZ")
 
 
 def test_a_missing_table_is_told_from_an_empty_one(pipeline: Pipeline) -> None:
@@ -44,7 +45,13 @@ def test_one_statement_counts_rows_keys_and_missing_values(pipeline: Pipeline) -
     assert table.sql.count("SELECT") == 1
 
 
-def test_rows_are_counted_in_the_table(pipeline: Pipeline) -> None:
+def test_only_rows_that_the_source_still_has_are_counted(pipeline: Pipeline) -> None:
     fill(pipeline, "('1', 'VAT', 19, 'tax'), ('2', 'GST', 5, 'tax')")
+    with pipeline.sql_client() as client:
+        client.execute_sql("UPDATE taxes SET deleted_at = now() WHERE tax_id = '2'")
 
-    assert count_rows(pipeline, TAXES) == 2
+    assert count_rows(pipeline, TAXES) == 1
+
+
+def test_a_table_that_is_not_there_has_no_rows(pipeline: Pipeline) -> None:
+    assert count_rows(pipeline, TAXES) == 0

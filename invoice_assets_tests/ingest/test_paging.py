@@ -2,7 +2,7 @@ import pytest
 from dlt.extract.exceptions import ResourceExtractionError
 
 from invoice_assets.api.errors import InvalidResponseError
-from invoice_assets.catalog import INVOICES, USERS
+from invoice_assets.catalog import INVOICES, TAXES, USERS
 from invoice_assets.defs.failures import find_cause
 from invoice_assets.errors import InvoicingError
 from invoice_assets.ingest import paging
@@ -13,7 +13,7 @@ from invoice_assets_tests.sandbox.server import Sandbox
 
 def cause_of_failure(sandbox: Sandbox) -> InvoicingError:
     with pytest.raises(ResourceExtractionError) as caught:
-        read_resource(sandbox, INVOICES)
+        read_resource(sandbox, TAXES)
     cause = find_cause(caught.value)
     assert cause is not None
     return cause
@@ -26,15 +26,15 @@ def cause_of_failure(sandbox: Sandbox) -> InvoicingError:
         pytest.param("ignored_page", "was answered with page 1", id="page is ignored"),
         pytest.param("repeated_page", "repeats the page before it", id="a page repeats"),
         pytest.param("endless_pages", "repeats the page before it", id="pages past the end go on empty"),
-        pytest.param("missing_wrapper_key", "without a list of rows under 'invoices'", id="no wrapper key"),
-        pytest.param("wrapper_is_not_a_list", "without a list of rows under 'invoices'", id="wrapper is no list"),
+        pytest.param("missing_wrapper_key", "without a list of rows under 'taxes'", id="no wrapper key"),
+        pytest.param("wrapper_is_not_a_list", "without a list of rows under 'taxes'", id="wrapper is no list"),
         pytest.param("html_instead_of_json", "no JSON", id="HTML"),
         pytest.param("truncated_json", "no JSON", id="truncated JSON"),
     ],
 )
 def test_a_walk_that_is_led_astray_fails_rather_than_stopping_early(fault: str, complaint: str) -> None:
-    with Sandbox(rows={"invoices": 450}) as sandbox:
-        sandbox.script(fault, resource="invoices", times=None)
+    with Sandbox(rows={"taxes": 450}) as sandbox:
+        sandbox.script(fault, resource="taxes", times=None)
 
         cause = cause_of_failure(sandbox)
 
@@ -43,17 +43,17 @@ def test_a_walk_that_is_led_astray_fails_rather_than_stopping_early(fault: str, 
 
 
 def test_an_error_inside_a_200_on_a_later_page_does_not_truncate() -> None:
-    with Sandbox(rows={"invoices": 450}) as sandbox:
-        sandbox.script("code_in_200", resource="invoices", page=2, times=None)
+    with Sandbox(rows={"taxes": 450}) as sandbox:
+        sandbox.script("code_in_200", resource="taxes", page=2, times=None)
 
         cause = cause_of_failure(sandbox)
 
-    assert "/invoice/v3/invoices, page 2, answered 200" in str(cause)
+    assert "/invoice/v3/settings/taxes, page 2, answered 200" in str(cause)
 
 
 def test_a_list_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging.CheckedPageNumberPaginator.__init__, "__kwdefaults__", {"max_pages": 2})
-    with Sandbox(rows={"invoices": 450}) as sandbox:
+    monkeypatch.setattr(paging.CheckedPaginator.__init__, "__kwdefaults__", {"max_pages": 2})
+    with Sandbox(rows={"taxes": 450}) as sandbox:
         cause = cause_of_failure(sandbox)
 
     assert "page 2, still has more pages after it; 2 pages" in str(cause)

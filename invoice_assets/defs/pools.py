@@ -1,0 +1,17 @@
+"""Pools: what must not be loaded at the same time.
+
+They take effect where the instance limits them; `dagster.yaml` sets one step per pool.
+https://docs.dagster.io/guides/operate/managing-concurrency/concurrency-pools
+"""
+
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
+
+
+def name_pool(spec: ResourceSpec, settings: Settings) -> str:
+    """The pool of everything that opens the resource's table.
+
+    A table takes one merge at a time, so that an older read never lands on a newer one. A DuckDB file takes one process
+    at a time, whatever the table.
+    """
+    return settings.dataset if settings.destination_type == "duckdb" else f"{settings.dataset}_{spec.name}"

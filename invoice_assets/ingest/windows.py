@@ -1,0 +1,45 @@
+"""Windows: half-open spans of `last_modified_time`, and how the API writes instants.
+
+Which window a partition covers is decided in `defs/partitions.py`; who walks through one, in `paging.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+OVERLAP = timedelta(minutes=5)
+"""Rows are asked for from this long before a window: clocks differ, and a row read twice is merged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """From `start` (inclusive) to `end` (exclusive), aware instants; None is without bound on that side."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it leaves nothing out: what a scan of it does not find is gone from the source."""
+        return self.start is None and self.end is None
+
+    @property
+    def asks_from(self) -> str | None:
+        """The lower bound that the API is asked for, a little before `start`; None where there is none."""
+        return None if self.start is None else format_instant(self.start - OVERLAP)
+
+    def ends_before(self, stamp: str) -> bool:
+        """Whether a row with this stamp of the wire is past the window."""
+        return self.end is not None and parse_instant(stamp) >= self.end
+
+
+COMPLETE = Window()
+
+
+def format_instant(instant: datetime) -> str:
+    """`yyyy-MM-ddTHH:mm:ss±HHmm`, the only form that the API takes (docs/api.md, "Incremental reading")."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def parse_instant(stamp: str) -> datetime:
+    """The instant that a timestamp of the wire means; it is aware, for every timestamp has its offset."""
+    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S%z")
