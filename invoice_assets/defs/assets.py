@@ -1,7 +1,8 @@
 """Assets: one definition per resource of the catalog, each a dlt pipeline of its own.
 
-How an asset looks lives in `translator.py`, what checks it in `checks.py`, what a load tells in `load_metadata.py`, how
-its failures are told in `failures.py`. https://docs.dagster.io/integrations/libraries/dlt
+How an asset looks lives in `translator.py`, what a load does in `loads.py`, what it tells in `load_metadata.py`, how
+its failures are told in `failures.py`, what checks the table in `checks.py`.
+https://docs.dagster.io/integrations/libraries/dlt
 """
 
 from collections.abc import Iterator
@@ -15,16 +16,12 @@ from dlt.extract import DltSource
 
 from invoice_assets.defs.dlt_integration import DagsterDltResource, build_dlt_asset_specs
 from invoice_assets.defs.failures import report_failures
-from invoice_assets.defs.load_metadata import Load, ProgressLog, describe_load, describe_partitions
+from invoice_assets.defs.load_metadata import describe_load, tell_partitions
+from invoice_assets.defs.loads import Loader
 from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
-from invoice_assets.defs.translator import InvoicingTranslator
-from invoice_assets.ingest.deletions import mark_deletions
-from invoice_assets.ingest.inspection import count_rows
-from invoice_assets.ingest.paging import ScanReport
-from invoice_assets.ingest.source import RowBatcher, build_source
-from invoice_assets.ingest.warehouse import choose_file_format
+from invoice_assets.defs.translator import InvoicingTranslator, build_asset_key
 from invoice_assets.ingest.windows import COMPLETE
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
@@ -42,46 +39,30 @@ def build_asset(spec: ResourceSpec, *, settings: Settings, translator: Invoicing
         pool=name_pool(spec, settings),
         op_tags={"invoicing/resource": spec.name},
     )
-    def load(
+    def load_resource(
         context: AssetExecutionContext,
         dlt_resource: DagsterDltResource,
         invoice_api: InvoiceApiResource,
         warehouse: WarehouseResource,
     ) -> Iterator[MaterializeResult[Any]]:
         """Read the resource's list and merge its rows into the table."""
-        now = datetime.now(UTC)
-        window = cover(partitions, context.partition_keys, now=now) if partitions else COMPLETE
-        batcher = RowBatcher(spec, window=window)
-        with (
-            report_failures(spec),
-            invoice_api.open_session() as session,
-            warehouse.open_pipeline(spec) as pipeline,
-        ):
-            progress = ProgressLog(
-                spec, context.log, usage=session.usage, window=window, rows_before=count_rows(pipeline, spec)
-            )
-            report = ScanReport(on_page=progress.note)
-            load = Load(
-                spec=spec, report=report, batcher=batcher, usage=session.usage, pipeline=pipeline, started_at=now
-            )
-            source = build_source(spec, session=session, report=report, batcher=batcher, window=window)
-            for result in dlt_resource.run(
+        started_at = datetime.now(UTC)
+        with report_failures(spec), invoice_api.open_session() as session:
+            load = Loader(
+                spec=spec,
+                window=cover(partitions, context.partition_keys, now=started_at) if partitions else COMPLETE,
                 context=context,
-                dlt_source=source,
-                dlt_pipeline=pipeline,
-                dagster_dlt_translator=translator,
-                loader_file_format=choose_file_format(warehouse.destination_type),
-            ):
-                if window.is_complete:
-                    load.deletions = mark_deletions(
-                        pipeline, spec, deleted_at=now, rows_seen=batcher.rows, limit=warehouse.deletion_limit
-                    )
-                metadata = describe_load(load, table_name=f"{warehouse.dataset}.{spec.name}")
-                if partitions:
-                    describe_partitions(context, load, partitions, metadata)
-                yield MaterializeResult(asset_key=result.asset_key, metadata=None if partitions else metadata)
+                dlt_resource=dlt_resource,
+                translator=translator,
+                session=session,
+                warehouse=warehouse,
+                started_at=started_at,
+            ).load()
+        if partitions:
+            tell_partitions(context, load, partitions)
+        yield MaterializeResult(asset_key=build_asset_key(spec), metadata=None if partitions else describe_load(load))
 
-    return load
+    return load_resource
 
 
 def _placeholder_source(spec: ResourceSpec) -> DltSource:

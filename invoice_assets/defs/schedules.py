@@ -89,7 +89,7 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
                 "snapshot_reference",
                 settings.cron_snapshot,
                 load_reference,
-                lambda context: iter([RunRequest(run_key=_tick(context))]),
+                request_snapshot,
                 "Reads the reference resources whole and marks what is gone.",
             ),
             schedule(
@@ -148,6 +148,11 @@ def request_today(context: ScheduleEvaluationContext, partitions: TimeWindowPart
         yield SkipReason("INVOICE_START_DATE has not come yet.")
         return
     yield _request_range(context, today, today)
+
+
+def request_snapshot(context: ScheduleEvaluationContext) -> Requests:
+    """One run of the whole job."""
+    yield RunRequest(run_key=_tick(context))
 
 
 def request_everything(

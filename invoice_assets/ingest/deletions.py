@@ -4,6 +4,7 @@ A complete read has merged what the source has; a row of the table that it did n
 still holds the keys that it brought. https://dlthub.com/docs/dlt-ecosystem/staging
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,44 +14,56 @@ from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
+KEYS_PER_STATEMENT = 500
+
 
 @dataclass(frozen=True, kw_only=True)
-class Deletions:
-    """How many rows were marked as deleted, and why none was where that looked wrong."""
+class Missing:
+    """The keys of live rows that a complete read did not bring, or why that is not believed."""
 
-    marked: int = 0
+    keys: frozenset[str] = frozenset()
     refusal: str | None = None
 
 
-def mark_deletions(
-    pipeline: Pipeline, spec: ResourceSpec, *, deleted_at: datetime, rows_seen: int, limit: float
-) -> Deletions:
-    """Mark the live rows that the complete read which the pipeline has just loaded did not bring.
+def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limit: float) -> Missing:
+    """The live rows that the complete read which the pipeline has just loaded did not bring.
 
-    Nothing is marked after a read without rows, nor where more than `limit` (a share from 0 to 1) of the live rows
-    would be: an API that answers with too little must not empty a table.
+    A read without rows is not believed, nor one that lacks more than `limit` (a share from 0 to 1) of the live rows: an
+    API that answers with too little must not empty a table.
     """
     with pipeline.sql_client() as client:
-        gone = f"{DELETED_AT} IS NULL AND {_is_not_in_staging(client, spec)}"
-        table = client.make_qualified_table_name(spec.name)
+        table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
+        gone = f"FROM {table} WHERE {DELETED_AT} IS NULL AND {key} NOT IN (SELECT {key} FROM {_staging(client, spec)})"
         live_rows = _count(client, f"SELECT COUNT(*) FROM {table} WHERE {DELETED_AT} IS NULL")
-        missing_rows = _count(client, f"SELECT COUNT(*) FROM {table} WHERE {gone}")
-        if not missing_rows:
-            return Deletions()
-        if not rows_seen or missing_rows > limit * live_rows:
-            return Deletions(
+        missing_rows = _count(client, f"SELECT COUNT(*) {gone}")
+        if missing_rows and (not rows_seen or missing_rows > limit * live_rows):
+            return Missing(
                 refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
                 f"{limit:.0%} of INVOICE_DELETION_LIMIT; none was marked as deleted."
             )
-        client.execute_sql(f"UPDATE {table} SET {DELETED_AT} = %s WHERE {gone}", deleted_at)
-        return Deletions(marked=missing_rows)
+        return Missing(keys=frozenset(str(row[0]) for row in client.execute_sql(f"SELECT {key} {gone}") or ()))
 
 
-def _is_not_in_staging(client: SqlClientBase[Any], spec: ResourceSpec) -> str:
-    key = client.escape_column_name(spec.primary_key)
+def mark_deletions(pipeline: Pipeline, spec: ResourceSpec, keys: Iterable[str], *, deleted_at: datetime) -> None:
+    """Mark the live rows with these keys as deleted."""
+    with pipeline.sql_client() as client:
+        table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
+        for some in _split(sorted(keys)):
+            places = ", ".join(["%s"] * len(some))
+            client.execute_sql(
+                f"UPDATE {table} SET {DELETED_AT} = %s WHERE {DELETED_AT} IS NULL AND {key} IN ({places})",
+                deleted_at,
+                *some,
+            )
+
+
+def _split(keys: list[str]) -> Iterable[list[str]]:
+    return (keys[start : start + KEYS_PER_STATEMENT] for start in range(0, len(keys), KEYS_PER_STATEMENT))
+
+
+def _staging(client: SqlClientBase[Any], spec: ResourceSpec) -> str:
     with client.with_staging_dataset():
-        staging = client.make_qualified_table_name(spec.name)
-    return f"{key} NOT IN (SELECT {key} FROM {staging})"
+        return client.make_qualified_table_name(spec.name)
 
 
 def _count(client: SqlClientBase[Any], sql: str) -> int:

@@ -59,7 +59,9 @@ def build_source(
 def build_paginator(spec: ResourceSpec, *, report: ScanReport, window: Window = COMPLETE) -> CheckedPaginator:
     """By keyset where the change stamp sorts the list, else by page number."""
     if spec.incremental is IncrementalRead.KEYSET:
-        return KeysetPaginator(wrapper=spec.data_selector, sort=spec.sort, report=report, window=window)
+        return KeysetPaginator(
+            wrapper=spec.data_selector, sort=spec.sort, report=report, window=window, primary_key=spec.primary_key
+        )
     return PageNumberPaginator(wrapper=spec.data_selector, sort=spec.sort, report=report)
 
 

@@ -1,0 +1,58 @@
+"""Progress of a read, told in the run's log.
+
+What a load tells when it is done lives in `load_metadata.py`.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from invoice_assets.api.session import ApiUsage
+from invoice_assets.ingest.paging import ScanReport
+from invoice_assets.ingest.windows import Window, parse_instant
+from invoice_assets.resource_spec import ResourceSpec
+
+PROGRESS_PAGES = 25
+"""Pages between two lines of progress: a quarter of what the API grants in a minute."""
+
+
+class Log(Protocol):
+    """The part of a Dagster log that progress needs."""
+
+    def info(self, msg: object, *args: object) -> None:
+        """Say something."""
+
+
+class ProgressLog:
+    """Says in the run's log how far a read has come, every `PROGRESS_PAGES` pages."""
+
+    def __init__(self, spec: ResourceSpec, log: Log, *, usage: ApiUsage, window: Window, rows_before: int) -> None:
+        self._spec = spec
+        self._log = log
+        self._usage = usage
+        self._window = window
+        self._rows_before = rows_before
+        self._started = time.monotonic()
+
+    def note(self, report: ScanReport) -> None:
+        """Take in a page that has been read."""
+        if report.pages % PROGRESS_PAGES:
+            return
+        elapsed_s = max(time.monotonic() - self._started, 0.001)
+        parts = [
+            f"{report.pages} pages, {report.rows} rows so far",
+            f"{self._usage.requests * 60 / elapsed_s:.0f} requests a minute",
+        ]
+        if self._usage.quota_remaining is not None:
+            parts.append(f"{self._usage.quota_remaining} requests of the day's quota left")
+        if share := self._estimate_share_done(report):
+            parts.append(f"about {timedelta(seconds=round(elapsed_s * (1 - share) / share))} to go")
+        self._log.info(f"{self._spec.name}: {', '.join(parts)}")
+
+    def _estimate_share_done(self, report: ScanReport) -> float | None:
+        """By time where rows come in its order and the window has a start, else by the rows there were before."""
+        if report.last_stamp and self._window.start:
+            end = self._window.end or datetime.now(UTC)
+            span_s = (end - self._window.start).total_seconds()
+            return min(1.0, max(0.0, (parse_instant(report.last_stamp) - self._window.start).total_seconds() / span_s))
+        return min(1.0, report.rows / self._rows_before) if self._rows_before else None
