@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -57,6 +58,7 @@ def measure(sandbox: Sandbox, *arguments: str) -> Cost:
             | {
                 "DESTINATION__WAREHOUSE__CREDENTIALS": str(Path(folder) / "invoicing.duckdb"),
                 "EXPECTED_ROWS": str(sum(ROWS.values())),
+                "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
             }
         )
         started = time.monotonic()

@@ -7,6 +7,7 @@ https://docs.dagster.io/guides/automate/schedules
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from dagster import (
@@ -47,59 +48,65 @@ class Automation:
 
 def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) -> Automation:
     """A job per cadence, and the four schedules that keep the tables equal to the source."""
-    transactions = [build_asset_key(spec) for spec in catalog.values() if spec.cadence is Cadence.TRANSACTIONS]
-    reference = [build_asset_key(spec) for spec in catalog.values() if spec.cadence is Cadence.REFERENCE]
-    load_transactions = _build_job(Cadence.TRANSACTIONS, transactions)
-    load_reference = _build_job(Cadence.REFERENCE, reference)
-    partitions = build_partitions(Cadence.TRANSACTIONS, settings)
+    assets = {
+        cadence: [build_asset_key(spec) for spec in catalog.values() if spec.cadence is cadence] for cadence in Cadence
+    }
+    jobs = {cadence: _build_job(cadence, keys) for cadence, keys in assets.items()}
+    transactions, partitions = assets[Cadence.TRANSACTIONS], build_partitions(Cadence.TRANSACTIONS, settings)
     if partitions is None:
         raise TypeError("the transactions are partitioned")
-
-    def schedule(
-        name: str, cron: str, job: UnresolvedAssetJobDefinition, evaluate: Evaluation, description: str
-    ) -> ScheduleDefinition:
-        return ScheduleDefinition(
-            name=name,
-            cron_schedule=cron,
-            execution_timezone=settings.time_zone,
-            job=job,
-            execution_fn=evaluate,
-            description=description,
-            default_status=DefaultScheduleStatus.RUNNING if settings.automation else DefaultScheduleStatus.STOPPED,
-        )
-
+    build = partial(_build_schedule, settings)
     return Automation(
-        jobs=[load_transactions, load_reference],
+        jobs=list(jobs.values()),
         schedules=[
-            schedule(
+            build(
                 "catch_up_transactions",
                 settings.cron_catch_up,
-                load_transactions,
+                jobs[Cadence.TRANSACTIONS],
                 lambda context: request_missing_days(context, partitions, transactions, days=settings.catch_up_days),
                 "Loads yesterday's partition, and those of the last days that were missed, in one run.",
             ),
-            schedule(
+            build(
                 "refresh_today",
                 settings.cron_today,
-                load_transactions,
+                jobs[Cadence.TRANSACTIONS],
                 lambda context: request_today(context, partitions),
                 "Loads today's partition again, so that the tables follow the day.",
             ),
-            schedule(
+            build(
                 "snapshot_reference",
                 settings.cron_snapshot,
-                load_reference,
+                jobs[Cadence.REFERENCE],
                 request_snapshot,
                 "Reads the reference resources whole and marks what is gone.",
             ),
-            schedule(
+            build(
                 "reconcile_transactions",
                 settings.cron_reconciliation,
-                load_transactions,
+                jobs[Cadence.TRANSACTIONS],
                 lambda context: request_everything(context, partitions, transactions),
                 "Reads the transactions whole, one run each: marks deletions, refreshes what changes without a stamp.",
             ),
         ],
+    )
+
+
+def _build_schedule(
+    settings: Settings,
+    name: str,
+    cron: str,
+    job: UnresolvedAssetJobDefinition,
+    evaluate: Evaluation,
+    description: str,
+) -> ScheduleDefinition:
+    return ScheduleDefinition(
+        name=name,
+        cron_schedule=cron,
+        execution_timezone=settings.time_zone,
+        job=job,
+        execution_fn=evaluate,
+        description=description,
+        default_status=DefaultScheduleStatus.RUNNING if settings.automation else DefaultScheduleStatus.STOPPED,
     )
 
 

@@ -41,5 +41,12 @@ def format_instant(instant: datetime) -> str:
 
 
 def parse_instant(stamp: str) -> datetime:
-    """The instant that a timestamp of the wire means; it is aware, for every timestamp has its offset."""
-    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S%z")
+    """The instant that a timestamp of the wire means.
+
+    Raises:
+        ValueError: It is no timestamp, or has no offset and so means no instant.
+    """
+    instant = datetime.fromisoformat(stamp)
+    if instant.tzinfo is None:
+        raise ValueError("a timestamp without an offset is no instant")
+    return instant

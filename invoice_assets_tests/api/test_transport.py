@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from invoice_assets.api.errors import ConfigurationError
+from invoice_assets.api.session import ApiAccount
 from invoice_assets.api.transport import require_protected_transport
 
 
@@ -21,7 +22,9 @@ from invoice_assets.api.transport import require_protected_transport
     ],
 )
 def test_https_and_the_loopback_interface_are_accepted(url: str) -> None:
-    require_protected_transport(url, variable="INVOICE_API_BASE_URL")
+    account = ApiAccount(base_url=url, organization_id="1")
+
+    assert url.startswith(account.origin)
 
 
 @pytest.mark.parametrize(
