@@ -74,7 +74,7 @@ class Loader:
         with self.warehouse.open_pipeline(spec) as pipeline:
             report = self._read(pipeline, batcher)
             missing = self._find_missing(pipeline, batcher)
-            needs_second_look = suspects is None and report.pages > 1 and spec.incremental is not IncrementalRead.KEYSET
+            needs_second_look = suspects is None and self._can_have_hidden_rows(report)
             gone = frozenset() if needs_second_look else missing.keys & (suspects or missing.keys)
             mark_deletions(pipeline, spec, gone, deleted_at=self.started_at)
             load = Load(
@@ -114,6 +114,10 @@ class Loader:
             )
         )
         return report
+
+    def _can_have_hidden_rows(self, report: ScanReport) -> bool:
+        by_page_number = report.sort_ignored or self.spec.incremental is not IncrementalRead.KEYSET
+        return by_page_number and report.pages > 1
 
     def _find_missing(self, pipeline: Pipeline, batcher: RowBatcher) -> Missing:
         if not self.window.is_complete:
