@@ -66,7 +66,7 @@ class Settings:
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
             catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
-            deletion_limit=_number(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
+            deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
             cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
             cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
             cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
@@ -111,6 +111,13 @@ def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
     if number != int(number):
         raise SettingsError(f"{name} is {given[name]!r}: set it to a whole number, or leave it out for {default}.")
     return int(number)
+
+
+def _share(given: Mapping[str, str], name: str, default: float) -> float:
+    share = _number(given, name, default)
+    if share > 1:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to a share from 0 to 1, such as 0.2 for 20 %.")
+    return share
 
 
 def _number(given: Mapping[str, str], name: str, default: float) -> float:

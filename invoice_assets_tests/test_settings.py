@@ -202,3 +202,38 @@ def test_the_example_holds_no_secret_and_keeps_dlt_quiet() -> None:
 )
 def test_no_other_module_reads_the_environment(module: Path) -> None:
     assert re.findall(r"\b(?:os\.environ|getenv|from os import environ)\b", module.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "advice"),
+    [
+        pytest.param("INVOICE_DELETION_LIMIT", "20", "a share from 0 to 1", id="per-cent-for-a-share"),
+        pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
+        pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
+        pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str, value: str, advice: str) -> None:
+    with pytest.raises(SettingsError, match=variable) as raised:
+        Settings.from_env({variable: value})
+
+    assert advice in str(raised.value)
+
+
+def test_partitions_and_schedules_come_from_the_environment() -> None:
+    settings = Settings.from_env(
+        {
+            "INVOICE_TIMEZONE": "Asia/Kolkata",
+            "INVOICE_START_DATE": "2025-04-01",
+            "INVOICE_AUTOMATION": "on",
+            "INVOICE_CRON_TODAY": "*/30 * * * *",
+            "INVOICE_CATCH_UP_DAYS": "7",
+        }
+    )
+
+    assert (settings.time_zone, settings.start_date.isoformat(), settings.automation) == (
+        "Asia/Kolkata",
+        "2025-04-01",
+        True,
+    )
+    assert (settings.cron_today, settings.catch_up_days) == ("*/30 * * * *", 7)
