@@ -96,6 +96,18 @@ def test_merging_keeps_rows_that_a_new_pull_does_not_bring(tmp_path: Path) -> No
     assert load(pa.table({"id": ["2", "3"]}), tmp_path / "u.duckdb", **hints) == [("1",), ("2",), ("3",)]
 
 
+def test_the_staging_dataset_keeps_the_rows_of_the_last_load(tmp_path: Path) -> None:
+    """ingest/deletions.py finds there what a complete read has brought."""
+    hints = {"primary_key": "id", "write_disposition": "merge"}
+    load(pa.table({"id": ["1", "2"]}), tmp_path / "u.duckdb", **hints)
+    load(pa.table({"id": ["2", "3"]}), tmp_path / "u.duckdb", **hints)
+
+    with duckdb.connect(str(tmp_path / "u.duckdb")) as connection:
+        staged = connection.execute("SELECT id FROM upstream_staging.things ORDER BY id").fetchall()
+
+    assert staged == [("2",), ("3",)]
+
+
 def test_duckdb_refuses_a_schema_that_is_called_like_its_file(tmp_path: Path) -> None:
     """The reason for docs/adr/0007."""
     with duckdb.connect(str(tmp_path / "invoicing.duckdb")) as connection:
