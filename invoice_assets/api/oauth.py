@@ -139,7 +139,7 @@ class AccessTokenProvider:
         except (TokenRejectedError, TokenThrottledError) as refusal:
             self._refusal, self._refused_until = refusal, self._clock() + LOCK_OUT_S
             raise
-        if grant is not self._grant and grant != self._grant:
+        if grant != self._grant:
             _log.warning(
                 "The accounts server replaced the refresh token. This process uses the new one, but does not keep it: "
                 "if the old one stops working, obtain another and set INVOICE_API_REFRESH_TOKEN."

@@ -51,6 +51,7 @@ def build_asset(spec: ResourceSpec, *, settings: Settings, translator: Invoicing
             load = Loader(
                 spec=spec,
                 window=cover(partitions, context.partition_keys, now=started_at) if partitions else COMPLETE,
+                is_partitioned=partitions is not None,
                 context=context,
                 dlt_resource=dlt_resource,
                 translator=translator,

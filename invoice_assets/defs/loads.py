@@ -49,6 +49,7 @@ class Loader:
 
     spec: ResourceSpec
     window: Window
+    is_partitioned: bool
     context: AssetExecutionContext
     dlt_resource: DagsterDltResource
     translator: InvoicingTranslator
@@ -86,7 +87,7 @@ class Loader:
                 deletion_refusal=missing.refusal,
                 new_columns=batcher.new_columns,
                 rows_in_table=count_rows(pipeline, spec),
-                rows_by_modification=count_rows_by_modification(pipeline, spec) if spec.modified_column else {},
+                rows_by_modification=count_rows_by_modification(pipeline, spec) if self.is_partitioned else {},
                 stages_s=measure_stages(pipeline),
                 usage=self.session.usage,
                 table_name=f"{self.warehouse.dataset}.{spec.name}",

@@ -37,10 +37,16 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     client_secret: str = Field(default="", description="OAuth client secret; empty: `client_secret` of dlt's secrets.")
     refresh_token: str = Field(default="", description="Refresh token; empty: `client_refresh_token` of dlt's secrets.")
     organization_id: str = Field(default="", description="The organisation whose data is read.")
-    auth_scheme: str = Field(default="Zoho-oauthtoken", description="Word before the token: Zoho-oauthtoken or Bearer.")
-    requests_per_minute: int = Field(default=100, ge=0, description="Pacing of requests; 0 sends them unpaced.")
-    max_retries: int = Field(default=3, ge=0, description="Further attempts after a failed one.")
-    backoff_factor: float = Field(default=2.0, ge=0, description="Seconds before the first retry; doubled after each.")
+    auth_scheme: str = Field(
+        default=Settings.auth_scheme, description="Word before the token: Zoho-oauthtoken or Bearer."
+    )
+    requests_per_minute: int = Field(
+        default=Settings.requests_per_minute, ge=0, description="Pacing of requests; 0 sends them unpaced."
+    )
+    max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
+    backoff_factor: float = Field(
+        default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
+    )
 
     _lock: Lock = PrivateAttr(default_factory=Lock)
     _tokens: AccessTokenProvider | None = PrivateAttr(default=None)
@@ -92,10 +98,12 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     """The destination that dlt loads into, and the dataset in it."""
 
-    dataset: str = Field(default="invoicing", description="Dataset (schema) of the tables.")
-    destination_type: str = Field(default="duckdb", description="dlt's name of the destination.")
-    database: str = Field(default="data/invoicing.duckdb", description="File of an embedded DuckDB.")
-    deletion_limit: float = Field(default=0.2, ge=0, le=1, description="Share of rows that one read may mark deleted.")
+    dataset: str = Field(default=Settings.dataset, description="Dataset (schema) of the tables.")
+    destination_type: str = Field(default=Settings.destination_type, description="dlt's name of the destination.")
+    database: str = Field(default=Settings.database, description="File of an embedded DuckDB.")
+    deletion_limit: float = Field(
+        default=Settings.deletion_limit, ge=0, le=1, description="Share of rows that one read may mark deleted."
+    )
     patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
 
     @classmethod

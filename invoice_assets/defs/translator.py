@@ -5,7 +5,7 @@ https://docs.dagster.io/api/libraries/dagster-dlt
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dagster import (
     AssetKey,
@@ -31,9 +31,9 @@ def build_asset_key(spec: ResourceSpec) -> AssetKey:
 class InvoicingTranslator(DagsterDltTranslator):
     """Names dlt resources after their catalog rows, and shows the catalog's columns before anything has run."""
 
-    catalog: Mapping[str, ResourceSpec] = field(default_factory=dict)
-    dataset: str = "invoicing"
-    destination_type: str = "duckdb"
+    catalog: Mapping[str, ResourceSpec]
+    dataset: str
+    destination_type: str
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
         """The asset spec of the catalog row that the dlt resource is named after."""

@@ -12,6 +12,7 @@ from typing import Any
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from invoice_assets.ingest.inspection import count_rows
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 KEYS_PER_STATEMENT = 500
@@ -31,11 +32,12 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
     A read without rows is not believed, nor one that lacks more than `limit` (a share from 0 to 1) of the live rows: an
     API that answers with too little must not empty a table.
     """
+    live_rows = count_rows(pipeline, spec)
     with pipeline.sql_client() as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
         gone = f"FROM {table} WHERE {DELETED_AT} IS NULL AND {key} NOT IN (SELECT {key} FROM {_staging(client, spec)})"
-        live_rows = _count(client, f"SELECT COUNT(*) FROM {table} WHERE {DELETED_AT} IS NULL")
-        missing_rows = _count(client, f"SELECT COUNT(*) {gone}")
+        counted = client.execute_sql(f"SELECT COUNT(*) {gone}")
+        missing_rows = int(counted[0][0]) if counted else 0
         if missing_rows and (not rows_seen or missing_rows > limit * live_rows):
             return Missing(
                 refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
@@ -64,8 +66,3 @@ def _split(keys: list[str]) -> Iterable[list[str]]:
 def _staging(client: SqlClientBase[Any], spec: ResourceSpec) -> str:
     with client.with_staging_dataset():
         return client.make_qualified_table_name(spec.name)
-
-
-def _count(client: SqlClientBase[Any], sql: str) -> int:
-    rows = client.execute_sql(sql)
-    return int(rows[0][0]) if rows else 0

@@ -126,8 +126,8 @@ class KeysetPaginator(CheckedPaginator):
         self._stamp_pages: _StampPages | None = None
 
     def init_request(self, request: requests.Request) -> None:
-        """Start from the window's lower bound."""
-        self._from_stamp = self._window.asks_from
+        """Start from the lower bound that the request asks for, if any."""
+        self._from_stamp = (request.params or {}).get("last_modified_time")
         self._stamp_pages = None
         super().init_request(request)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.errors import PermanentError
@@ -86,8 +87,6 @@ def name_new_columns(spec: ResourceSpec, fields: Iterable[str]) -> dict[str, str
 
 
 def _name_column(field: str, taken: Set[str]) -> str:
-    from dlt.common.normalizers.naming.snake_case import NamingConvention
-
     name = NamingConvention().normalize_identifier(field or "unnamed")
     if name == field and name not in taken:
         return name
