@@ -36,7 +36,7 @@ def build_definitions(
     automation = build_automation(catalog, settings)
     return Definitions(
         assets=[build_asset(spec, settings=settings, translator=translator) for spec in catalog.values()],
-        asset_checks=[build_checks(spec, settings=settings) for spec in catalog.values()],
+        asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,
         schedules=automation.schedules,
         resources={

@@ -1,7 +1,7 @@
 """What a catalog row is made of: `ResourceSpec`, `Column` and the factories that name the kinds of column.
 
-The rows themselves live in `catalog.py`; what is derived from a row lives where it is used
-(endpoints and column hints in `ingest/`, asset specs and checks in `defs/`).
+The rows themselves live in `catalog.py`, the kinds of rule in `rules.py`; what is derived from a row lives where it is
+used (endpoints and column hints in `ingest/`, asset specs and checks in `defs/`).
 """
 
 import re
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
+
+from invoice_assets.rules import Rule, one_of
 
 DataType = Literal["text", "decimal", "bigint", "bool", "date", "timestamp", "json"]
 
@@ -21,6 +23,9 @@ RATE_PRECISION, RATE_SCALE = 38, 18
 
 DELETED_AT = "deleted_at"
 """This project's own column of every table: when a complete read found the row gone; NULL while it is there."""
+
+CUSTOM_FIELD_PREFIX = "cf_"
+"""How the API names an organisation's own fields: they are nobody's to declare, and no surprise."""
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -47,12 +52,26 @@ class IncrementalRead(StrEnum):
     """No change stamp can be asked for: the resource is read whole."""
 
 
+class CheckName(StrEnum):
+    """The asset checks of every resource; each name is what it claims of the table."""
+
+    PRIMARY_KEY_IS_UNIQUE = "primary_key_is_unique"
+    PRIMARY_KEY_IS_PRESENT = "primary_key_is_present"
+    REQUIRED_COLUMNS_ARE_PRESENT = "required_columns_are_present"
+    ROW_COUNT_MATCHES_SOURCE = "row_count_matches_source"
+    COLUMNS_MATCH_CATALOG = "columns_match_catalog"
+    REFERENCES_ARE_RESOLVED = "references_are_resolved"
+    VALUES_ARE_PLAUSIBLE = "values_are_plausible"
+    IS_FRESH = "is_fresh"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a table: its dlt data type, and how a missing value is told from a present one.
 
     `nullable=False` is a promise of the API (docs/api.md) that the check `required_columns_are_present` holds it to.
-    `empty_is_null` says that the API writes `""` for "no value" here.
+    `empty_is_null` says that the API writes `""` for "no value" here. `values` are all that the API documents for the
+    column; none where it documents no such set.
     """
 
     name: str
@@ -62,6 +81,7 @@ class Column:
     empty_is_null: bool = False
     precision: int | None = None
     scale: int | None = None
+    values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _SNAKE_CASE.fullmatch(self.name):
@@ -74,6 +94,11 @@ class Column:
         if self.precision is not None and not 0 <= (self.scale or 0) <= self.precision <= 38:
             raise CatalogError(f"column {self.name}: need 0 <= scale <= precision <= 38, the widest Arrow decimal128")
 
+    @property
+    def type_name(self) -> str:
+        """The data type as people read it, a decimal's with its digits."""
+        return name_type(self.data_type, precision=self.precision, scale=self.scale)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sort:
@@ -81,6 +106,14 @@ class Sort:
 
     column: str
     order: Literal["A", "D"] = "A"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A column that holds the primary key of a row of another resource."""
+
+    column: str
+    resource: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +133,11 @@ class ResourceSpec:
     """How the list is read: by the change stamp where a keyset can follow it, else by the most stable column."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request, to lift a filter that the API applies by default."""
+    references: tuple[Reference, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """What makes a row plausible, beside the columns' known values."""
+    blocking_checks: frozenset[CheckName] = frozenset()
+    """Checks whose failure keeps the assets downstream from being materialized in the same run."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -118,10 +156,19 @@ class ResourceSpec:
             raise CatalogError(f"{self.name}: a partition is a window of last_modified_time: it must filter the list")
         if any(column.name == DELETED_AT for column in self.columns):
             raise CatalogError(f"{self.name}: {DELETED_AT} is this project's own column; the API's gets another name")
+        self._validate_checks()
         if not self.path or self.path.startswith("/"):
             raise CatalogError(f"{self.name}: the path is relative to the base URL, without a leading slash")
         if not self.scopes:
             raise CatalogError(f"{self.name}: name the OAuth scope that its endpoint asks for")
+
+    def _validate_checks(self) -> None:
+        names = {column.name for column in self.columns}
+        if unknown := sorted({reference.column for reference in self.references} - names):
+            raise CatalogError(f"{self.name}: references from columns that it does not have: {', '.join(unknown)}")
+        for rule in self.rules:
+            if not any(rule.mentions(name) for name in names):
+                raise CatalogError(f"{self.name}: the rule {rule.name} reads none of the resource's columns")
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises `KeyError` where there is none."""
@@ -141,19 +188,34 @@ class ResourceSpec:
         """The columns that the API promises never to leave empty, the primary key among them."""
         return tuple(column for column in self.columns if not column.nullable)
 
+    @property
+    def plausibility_rules(self) -> tuple[Rule, ...]:
+        """The declared rules, and one for each column whose values are known."""
+        known = [one_of(column.name, column.values) for column in self.columns if column.values]
+        return (*self.rules, *known)
+
 
 def build_catalog(specs: Iterable[ResourceSpec]) -> Mapping[str, ResourceSpec]:
     """The specs by name, in their order, read-only.
 
     Raises:
-        CatalogError: Two specs share a name.
+        CatalogError: Two specs share a name, or one refers to a resource that is not there.
     """
     catalog: dict[str, ResourceSpec] = {}
     for spec in specs:
         if spec.name in catalog:
             raise CatalogError(f"{spec.name}: declared twice; a resource has one row")
         catalog[spec.name] = spec
+    for spec in catalog.values():
+        for reference in spec.references:
+            if reference.resource not in catalog:
+                raise CatalogError(f"{spec.name}: {reference.column} refers to {reference.resource}, which has no row")
     return MappingProxyType(catalog)
+
+
+def name_type(data_type: str, *, precision: int | None = None, scale: int | None = None) -> str:
+    """A dlt data type as people read it: `text`, `decimal(28, 6)`."""
+    return f"{data_type}({precision}, {scale})" if data_type == "decimal" else data_type
 
 
 def text(name: str, description: str, *, required: bool = False, empty_is_null: bool = False) -> Column:
@@ -166,6 +228,17 @@ def text(name: str, description: str, *, required: bool = False, empty_is_null: 
 def optional_text(name: str, description: str) -> Column:
     """A string that the API leaves `""` when it has no value."""
     return text(name, description, empty_is_null=True)
+
+
+def choice(name: str, *values: str, required: bool = False) -> Column:
+    """A string out of a set that the API documents, which is its description too."""
+    return Column(
+        name=name,
+        data_type="text",
+        description=f"{', '.join(values[:-1])} or {values[-1]}",
+        nullable=not required,
+        values=values,
+    )
 
 
 def money(name: str, description: str, *, required: bool = False) -> Column:

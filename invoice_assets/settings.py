@@ -41,6 +41,8 @@ class Settings:
     cron_today: str = "5 * * * *"
     cron_snapshot: str = "30 1 * * *"
     cron_reconciliation: str = "0 3 * * 0"
+    cron_checks: str = "35 * * * *"
+    freshness_grace_minutes: int = 60
     names_set: frozenset[str] = frozenset()
 
     @classmethod
@@ -71,6 +73,10 @@ class Settings:
             cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
             cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
+            cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
+            freshness_grace_minutes=_whole_number(
+                given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
+            ),
             names_set=frozenset(given),
         )
 

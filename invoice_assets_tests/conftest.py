@@ -21,6 +21,7 @@ from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.session import ApiAccount, ApiSession
+from invoice_assets_tests.postgres import Postgres, open_postgres
 from invoice_assets_tests.sandbox.server import Sandbox
 
 OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME")
@@ -41,6 +42,13 @@ def environment_of_nobody() -> Iterator[None]:
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox with three rows of every resource."""
     with Sandbox(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; each test makes a database of its own."""
+    with open_postgres() as running:
         yield running
 
 

@@ -22,12 +22,16 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
+from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
 
 
 class Project:
-    """A project that reads from `sandbox` and loads into `folder`; retries do not wait."""
+    """A project that reads from `sandbox` and loads into `folder`, or a PostgreSQL; retries do not wait.
+
+    What its runs did is remembered by `instance`; without one, each run has an instance of its own.
+    """
 
     def __init__(
         self,
@@ -36,43 +40,49 @@ class Project:
         environment: pytest.MonkeyPatch,
         *,
         catalog: Mapping[str, ResourceSpec] = RESOURCES,
+        postgres_url: str | None = None,
+        instance: DagsterInstance | None = None,
     ) -> None:
         self.database = folder / "warehouse" / "invoicing.duckdb"
         self.catalog = catalog
+        self._postgres_url = postgres_url
+        self._instance = instance
         variables = sandbox.environment() | {
             "INVOICE_API_BACKOFF_FACTOR": "0",
             "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
-            "DESTINATION__WAREHOUSE__CREDENTIALS": str(self.database),
+            "DESTINATION__WAREHOUSE__CREDENTIALS": postgres_url or str(self.database),
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres" if postgres_url else "duckdb",
         }
         for name, value in variables.items():
             environment.setenv(name, value)
 
-    def materialize(
-        self, *names: str, partitions: tuple[str, str] | None = None, instance: DagsterInstance | None = None
-    ) -> ExecuteInProcessResult:
+    def materialize(self, *names: str, partitions: tuple[str, str] | None = None) -> ExecuteInProcessResult:
         """Run the assets of these resources with their checks, or all of them; all partitions, or first to last."""
         settings = Settings.from_env()
         definitions = build_definitions(settings, catalog=self.catalog)
         keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
         job = definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
-            instance=instance,
+            instance=self._instance,
             raise_on_error=False,
             run_config=QUIET,
             tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
             asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
         )
 
-    def run_checks(self, name: str, *, instance: DagsterInstance | None = None) -> list[AssetCheckEvaluation]:
+    def run_checks(self, name: str) -> list[AssetCheckEvaluation]:
         """Run only the checks of a resource."""
-        job = build_definitions(Settings.from_env(), catalog=self.catalog).resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(
-            instance=instance, raise_on_error=False, run_config=QUIET, op_selection=[f"check_{name}"]
-        )
+        definitions = build_definitions(Settings.from_env(), catalog=self.catalog)
+        selection = AssetSelection.checks_for_assets(AssetKey(["invoicing", name]))
+        checks = selection.resolve_checks(definitions.resolve_asset_graph())
+        job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=checks)
+        result = job.execute_in_process(instance=self._instance, raise_on_error=False, run_config=QUIET)
         return list(result.get_asset_check_evaluations())
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows that a statement gives in the warehouse, where the tables stand in the schema `invoicing`."""
+        if self._postgres_url:
+            return Postgres.execute(sql, url=self._postgres_url)
         with duckdb.connect() as connection:
             connection.execute(f"ATTACH '{self.database}' AS warehouse")
             connection.execute("USE warehouse")

@@ -6,7 +6,7 @@ from dagster import AssetKey, DagsterEventType, ExecuteInProcessResult
 
 from invoice_assets.defs.partitions import build_partitions
 from invoice_assets.defs.schedules import RANGE_END_TAG, RANGE_START_TAG
-from invoice_assets.resource_spec import Cadence
+from invoice_assets.resource_spec import Cadence, CheckName, ResourceSpec
 from invoice_assets.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -39,6 +39,11 @@ def checks_of(result: ExecuteInProcessResult, name: str) -> dict[str, bool]:
         for evaluation in result.get_asset_check_evaluations()
         if evaluation.asset_key == AssetKey(["invoicing", name])
     }
+
+
+def names_of_checks(spec: ResourceSpec) -> set[str]:
+    """The checks that a resource is to have: all, but for references where it has none."""
+    return {str(name) for name in CheckName if spec.references or name is not CheckName.REFERENCES_ARE_RESOLVED}
 
 
 def failures_of(result: ExecuteInProcessResult) -> dict[str, str]:

@@ -10,6 +10,7 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.settings import Settings
 from invoice_assets_tests.project import Project
+from invoice_assets_tests.runs import names_of_checks
 from invoice_assets_tests.sandbox.server import Sandbox
 
 LOAD = "import invoice_assets.definitions as d; print(len(list(d.defs.resolve_all_asset_keys())))"
@@ -30,11 +31,13 @@ def test_definitions_load_with_an_empty_environment_and_leave_nothing_behind(tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_resource_is_one_asset_with_three_checks() -> None:
+def test_every_resource_is_one_asset_with_every_check() -> None:
     graph = build_definitions(Settings()).resolve_asset_graph()
 
     assert graph.get_all_asset_keys() == {AssetKey(["invoicing", name]) for name in RESOURCES}
-    assert len(graph.asset_check_keys) == 3 * 9
+    assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
+        (spec.name, check) for spec in RESOURCES.values() for check in names_of_checks(spec)
+    }
 
 
 def test_each_resource_has_a_definition_of_its_own() -> None:
@@ -48,14 +51,14 @@ def test_no_secret_is_found_in_anything_that_a_run_leaves_behind(
 ) -> None:
     """A good run and a failed one, on an instance with files, logs of all levels included."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    project = Project(sandbox, tmp_path, monkeypatch)
     home = tmp_path / "dagster"
     home.mkdir()
     with DagsterInstance.local_temp(str(home)) as instance:
-        assert project.materialize("invoices", "taxes", instance=instance).success
+        project = Project(sandbox, tmp_path, monkeypatch, instance=instance)
+        assert project.materialize("invoices", "taxes").success
         sandbox.script("dead_token_57", resource="users", times=None)
         sandbox.script("token_invalid_code", times=None)
-        assert not project.materialize("users", instance=instance).success
+        assert not project.materialize("users").success
     printed = "".join(capfd.readouterr())
 
     secrets = {sandbox.client_id, sandbox.client_secret, sandbox.refresh_token, *sandbox.issued_access_tokens}

@@ -14,13 +14,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from invoice_assets.catalog import EXPENSES, INVOICES, RESOURCES
 from invoice_assets.defs.partitions import build_partitions
-from invoice_assets.ingest.typing import find_new_columns, name_new_columns
-from invoice_assets.resource_spec import Cadence, ResourceSpec
+from invoice_assets.ingest.census import RowCensus
+from invoice_assets.ingest.typing import name_new_columns
+from invoice_assets.resource_spec import Cadence, CheckName, ResourceSpec
 from invoice_assets.settings import Settings
 from invoice_assets_tests.histories import ROWS, STAMPED, Change, Run, ScriptedFault, Source, Step, changes, histories
 from invoice_assets_tests.ingest.reading import read_resource
@@ -45,8 +47,9 @@ def open_project() -> Iterator[tuple[Source, Project]]:
         pytest.MonkeyPatch.context() as environment,
         TemporaryDirectory() as folder,
         source.sandbox as sandbox,
+        DagsterInstance.ephemeral() as instance,
     ):
-        project = Project(sandbox, Path(folder), environment)
+        project = Project(sandbox, Path(folder), environment, instance=instance)
         environment.setenv("INVOICE_DELETION_LIMIT", "1")
         yield source, project
 
@@ -62,6 +65,16 @@ def play(steps: list[Step], source: Source, project: Project) -> None:
         result = project.materialize(*step.resources, partitions=step.choose_partitions(keys))
         source.calm_down()
         assert result.success or step.fault, failures_of(result)
+        assert errors_found_by_checks(result) == []
+
+
+def errors_found_by_checks(result: ExecuteInProcessResult) -> list[str]:
+    """What checks of the tables call an error; where these are as good as the loads, they must find none."""
+    return [
+        f"{check.asset_key.path[-1]}: {check.check_name}: {check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is AssetCheckSeverity.ERROR and check.check_name != CheckName.IS_FRESH
+    ]
 
 
 def partition_keys() -> list[str]:
@@ -86,7 +99,9 @@ def compare(table: Table, source: Source, spec: ResourceSpec) -> dict[str, objec
     """What sets the live rows of a table apart from the source, by key."""
     wire = source.read(spec.name)
     live = {key: row for key, row in table.items() if row["deleted_at"] is None}
-    names = name_new_columns(spec, find_new_columns(spec, wire.values()))
+    census = RowCensus(spec)
+    census.note(list(wire.values()))
+    names = name_new_columns(spec, census.new_columns)
     differences: dict[str, object] = dict.fromkeys(wire.keys() - live.keys(), "is not in the table")
     differences |= dict.fromkeys(live.keys() - wire.keys(), "is not in the source")
     for key in live.keys() & wire.keys():
@@ -108,6 +123,7 @@ def test_after_any_history_the_next_full_cycle_leaves_every_table_equal_to_the_s
 
         after = {name: read_table(project, name) for name in ROWS}
         assert failures_of(result) == {}
+        assert errors_found_by_checks(result) == []
         assert {name: found for name in ROWS if (found := compare(after[name], source, RESOURCES[name]))} == {}
         for name in ROWS:
             marked = {key for key, row in after[name].items() if row["deleted_at"] is not None}

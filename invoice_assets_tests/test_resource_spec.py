@@ -14,12 +14,18 @@ from invoice_assets.resource_spec import (
     CatalogError,
     Column,
     IncrementalRead,
+    Reference,
     ResourceSpec,
     Sort,
     build_catalog,
+    choice,
+    money,
+    name_type,
+    rate,
     text,
     timestamp,
 )
+from invoice_assets.rules import never_negative, one_of
 
 VENDORS = ResourceSpec(
     name="vendors",
@@ -273,3 +279,86 @@ def test_a_catalog_cannot_be_changed() -> None:
 def test_a_resource_that_cannot_be_read_as_it_says_is_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(CatalogError, match=complaint):
         replace(VENDORS, **changes)
+
+
+def test_a_choice_knows_its_values_and_is_described_by_them() -> None:
+    column = choice("kind", "goods", "service", "digital_service", required=True)
+
+    assert (column.data_type, column.nullable) == ("text", False)
+    assert column.values == ("goods", "service", "digital_service")
+    assert column.description == "goods, service or digital_service"
+
+
+def test_a_choice_may_be_left_out_unless_it_is_required() -> None:
+    assert choice("kind", "goods", "service").nullable
+
+
+@pytest.mark.parametrize(
+    ("column", "read"),
+    [
+        pytest.param(text("name", "Name"), "text", id="text"),
+        pytest.param(timestamp("at", "When"), "timestamp", id="timestamp"),
+        pytest.param(money("total", "Total"), "decimal(28, 6)", id="money"),
+        pytest.param(rate("rate", "Rate"), "decimal(38, 18)", id="rate"),
+    ],
+)
+def test_a_type_is_read_with_a_decimal_s_digits(column: Column, read: str) -> None:
+    assert column.type_name == read
+
+
+def test_a_precision_is_told_of_decimals_only() -> None:
+    """PostgreSQL states one for instants too, which the catalog does not."""
+    assert name_type("timestamp", precision=6) == "timestamp"
+
+
+def test_the_rules_are_the_declared_ones_and_one_for_each_column_of_known_values() -> None:
+    spec = replace(
+        VENDORS,
+        columns=(*VENDORS.columns, money("debt", "What is owed"), choice("kind", "a", "b"), choice("rank", "1", "2")),
+        rules=(never_negative("debt"),),
+    )
+
+    assert spec.plausibility_rules == (never_negative("debt"), one_of("kind", ("a", "b")), one_of("rank", ("1", "2")))
+
+
+def test_a_resource_without_rules_and_known_values_has_none() -> None:
+    assert VENDORS.plausibility_rules == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param(
+            {"references": (Reference(column="owner_id", resource="users"),)},
+            "vendors: references from columns that it does not have: owner_id",
+            id="reference-from-no-column",
+        ),
+        pytest.param(
+            {"rules": (never_negative("vendor_name"), never_negative("vendor"))},
+            "vendors: the rule vendor_is_never_negative reads none of the resource's columns",
+            id="rule-about-no-column",
+        ),
+    ],
+)
+def test_a_resource_cannot_promise_what_it_has_no_column_for(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(CatalogError, match=complaint):
+        replace(VENDORS, **changes)
+
+
+def test_a_reference_to_a_resource_that_is_not_there_is_refused() -> None:
+    vendors = replace(VENDORS, references=(Reference(column="vendor_name", resource="names"),))
+
+    with pytest.raises(CatalogError, match="vendors: vendor_name refers to names, which has no row"):
+        build_catalog((vendors,))
+
+
+def test_a_reference_may_lead_to_a_resource_that_comes_later_or_to_its_own() -> None:
+    vendors = replace(
+        VENDORS,
+        references=(
+            Reference(column="vendor_name", resource="names"),
+            Reference(column="vendor_name", resource="vendors"),
+        ),
+    )
+
+    assert list(build_catalog((vendors, replace(VENDORS, name="names")))) == ["vendors", "names"]

@@ -1,8 +1,12 @@
-"""How a load is told to Dagster: metadata when it is done, counts per partition.
+"""How a load is told to Dagster, and read there again: metadata when it is done, counts per partition.
 
-Numbers are numbers, so that the UI plots them over time. https://docs.dagster.io/guides/build/assets/metadata-and-tags
+Numbers are numbers, so that the UI plots them over time. Which load of many is asked about: `load_history.py`.
+https://docs.dagster.io/guides/build/assets/metadata-and-tags
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from dagster import AssetExecutionContext, MetadataValue, TimeWindowPartitionsDefinition
@@ -11,15 +15,34 @@ from invoice_assets.defs.loads import Load
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.translator import build_table_schema
 from invoice_assets.ingest.typing import name_new_columns
+from invoice_assets.ingest.windows import Window
 
 COMPLETE_PARTITION = "partition_is_complete"
 """Metadata of a partition: whether its day was over when it was read."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoadFacts:
+    """What a load has told of the read behind it, for checks to hold the table against."""
+
+    started_at: datetime
+    window: Window
+    source_rows: int
+    """Rows with different primary keys that the source returned."""
+    new_columns: Mapping[str, str]
+    """The JSON type on the wire of each column of the table that the catalog does not know."""
+    always_sent: frozenset[str]
+    """The catalog's columns that every row had a field for."""
+    never_sent: frozenset[str]
+    """The catalog's columns that no row had a field for."""
+
+
 def describe_load(load: Load) -> dict[str, Any]:
     """What was read, what it cost and what is in the table now."""
     metadata: dict[str, Any] = {
-        "rows_loaded": load.rows_loaded,
+        "rows_loaded": load.census.rows,
+        "source_rows": load.census.keys,
+        "read": MetadataValue.json(_describe_read(load)),
         "rows_marked_deleted": load.rows_marked_deleted,
         "dagster/row_count": load.rows_in_table,
         "pages": load.report.pages,
@@ -48,9 +71,40 @@ def tell_partitions(context: AssetExecutionContext, load: Load, partitions: Time
     context.add_asset_metadata(describe_load(load), partition_key=keys[-1])
 
 
+def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | None:
+    """What `describe_load` has told; None where the metadata is not of its making."""
+    read, source_rows, new_columns = (metadata.get(name) for name in ("read", "source_rows", "new_columns"))
+    if read is None or source_rows is None or new_columns is None:
+        return None
+    told = read.value
+    return LoadFacts(
+        started_at=datetime.fromisoformat(told["started_at"]),
+        window=Window(start=_parse(told["window_start"]), end=_parse(told["window_end"])),
+        source_rows=source_rows.value,
+        new_columns={column["column"]: column["type"] for column in new_columns.value.values()},
+        always_sent=frozenset(told["always_sent"]),
+        never_sent=frozenset(told["never_sent"]),
+    )
+
+
+def _describe_read(load: Load) -> dict[str, Any]:
+    start, end = load.window.start, load.window.end
+    return {
+        "started_at": load.started_at.isoformat(),
+        "window_start": start.astimezone(UTC).isoformat() if start else None,
+        "window_end": end.astimezone(UTC).isoformat() if end else None,
+        "always_sent": sorted(load.census.always_sent),
+        "never_sent": sorted(load.census.never_sent),
+    }
+
+
+def _parse(instant: str | None) -> datetime | None:
+    return datetime.fromisoformat(instant) if instant else None
+
+
 def _describe_new_columns(load: Load) -> dict[str, dict[str, str]]:
     """Each field that the catalog does not know: the column that it landed in, and its JSON type on the wire."""
-    types = load.new_columns
+    types = load.census.new_columns
     return {
         field: {"column": column, "type": types[field]} for field, column in name_new_columns(load.spec, types).items()
     }

@@ -15,8 +15,9 @@ from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.progress import ProgressLog
 from invoice_assets.defs.resources import WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.ingest.census import RowCensus
+from invoice_assets.ingest.counting import count_rows, count_rows_by_modification
 from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
-from invoice_assets.ingest.inspection import count_rows, count_rows_by_modification
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.pipeline import measure_stages
 from invoice_assets.ingest.source import RowBatcher, build_source
@@ -30,12 +31,12 @@ class Load:
     """What a load has read, what is in the table after it, and what it cost."""
 
     spec: ResourceSpec
+    window: Window
     started_at: datetime
     report: ScanReport
-    rows_loaded: int
+    census: RowCensus
     rows_marked_deleted: int
     deletion_refusal: str | None
-    new_columns: Mapping[str, str]
     rows_in_table: int
     rows_by_modification: Mapping[datetime, int] = field(default_factory=dict)
     stages_s: Mapping[str, float]
@@ -80,12 +81,12 @@ class Loader:
             mark_deletions(pipeline, spec, gone, deleted_at=self.started_at)
             load = Load(
                 spec=spec,
+                window=self.window,
                 started_at=self.started_at,
                 report=report,
-                rows_loaded=batcher.rows,
+                census=batcher.census,
                 rows_marked_deleted=len(gone),
                 deletion_refusal=missing.refusal,
-                new_columns=batcher.new_columns,
                 rows_in_table=count_rows(pipeline, spec),
                 rows_by_modification=count_rows_by_modification(pipeline, spec) if self.is_partitioned else {},
                 stages_s=measure_stages(pipeline),
@@ -123,4 +124,4 @@ class Loader:
     def _find_missing(self, pipeline: Pipeline, batcher: RowBatcher) -> Missing:
         if not self.window.is_complete:
             return Missing()
-        return find_missing(pipeline, self.spec, rows_seen=batcher.rows, limit=self.warehouse.deletion_limit)
+        return find_missing(pipeline, self.spec, rows_seen=batcher.census.rows, limit=self.warehouse.deletion_limit)

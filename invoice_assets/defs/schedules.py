@@ -47,7 +47,7 @@ class Automation:
 
 
 def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) -> Automation:
-    """A job per cadence, and the four schedules that keep the tables equal to the source."""
+    """A job per cadence and one for all checks, and the schedules that keep the tables equal to the source."""
     assets = {
         cadence: [build_asset_key(spec) for spec in catalog.values() if spec.cadence is cadence] for cadence in Cadence
     }
@@ -56,8 +56,9 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
     if partitions is None:
         raise TypeError("the transactions are partitioned")
     build = partial(_build_schedule, settings)
+    check_tables = _build_check_job()
     return Automation(
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), check_tables],
         schedules=[
             build(
                 "catch_up_transactions",
@@ -77,7 +78,7 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
                 "snapshot_reference",
                 settings.cron_snapshot,
                 jobs[Cadence.REFERENCE],
-                request_snapshot,
+                request_run,
                 "Reads the reference resources whole and marks what is gone.",
             ),
             build(
@@ -86,6 +87,13 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
                 jobs[Cadence.TRANSACTIONS],
                 lambda context: request_everything(context, partitions, transactions),
                 "Reads the transactions whole, one run each: marks deletions, refreshes what changes without a stamp.",
+            ),
+            build(
+                "recheck_tables",
+                settings.cron_checks,
+                check_tables,
+                request_run,
+                "Runs all checks on the tables as they are: notices what changed between loads, and that none came.",
             ),
         ],
     )
@@ -157,7 +165,7 @@ def request_today(context: ScheduleEvaluationContext, partitions: TimeWindowPart
     yield _request_range(context, today, today)
 
 
-def request_snapshot(context: ScheduleEvaluationContext) -> Requests:
+def request_run(context: ScheduleEvaluationContext) -> Requests:
     """One run of the whole job."""
     yield RunRequest(run_key=_tick(context))
 
@@ -180,6 +188,14 @@ def _build_job(cadence: Cadence, assets: Sequence[AssetKey]) -> UnresolvedAssetJ
         selection=AssetSelection.assets(*assets),
         tags={"invoicing/cadence": str(cadence)},
         description=f"Loads the resources of the cadence {cadence} and checks their tables.",
+    )
+
+
+def _build_check_job() -> UnresolvedAssetJobDefinition:
+    return define_asset_job(
+        "check_tables",
+        selection=AssetSelection.all_asset_checks(),
+        description="Checks all tables as they are, without loading anything.",
     )
 
 

@@ -73,7 +73,7 @@ def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
     is_key = column.name == spec.primary_key
     return TableColumn(
         name=column.name,
-        type=column.data_type if column.scale is None else f"decimal({column.precision}, {column.scale})",
+        type=column.type_name,
         description=column.description,
         constraints=TableColumnConstraints(
             nullable=column.nullable, unique=is_key, other=["primary key"] if is_key else []

@@ -12,7 +12,7 @@ from typing import Any
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
-from invoice_assets.ingest.inspection import count_rows
+from invoice_assets.ingest.counting import count_rows
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 KEYS_PER_STATEMENT = 500

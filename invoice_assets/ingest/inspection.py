@@ -1,81 +1,135 @@
 """One pass over a table that counts what the asset checks judge.
 
-Portable SQL through dlt's client; what counts as a failure lives in `defs/checks.py`.
-https://dlthub.com/docs/dlt-ecosystem/transformations/sql
+What counts as a failure lives in `defs/claims.py`; who refers to whom is counted in `references.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
-from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec
-
-QUARTER_S = 900
+from invoice_assets.ingest.tables import SAMPLE_KEYS, StoredTable, open_tables, write_instant
+from invoice_assets.ingest.windows import Window
+from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.rules import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableInspection:
-    """What one pass over a table has counted; `sql` is the statement that did."""
+    """What one pass over a table has counted. "Live" rows are those that the source still has."""
 
     rows: int
-    distinct_keys: int
-    missing: Mapping[str, int] = field(default_factory=dict)
-    """Rows in which a required column is NULL or, where it is text, empty; by column."""
+    live_keys: int
+    """Live rows with different primary keys."""
+    keys_in_window: int | None
+    """Of these, those last modified within the window that was asked about; None where none was."""
+    rows_without_key: int
+    rows_with_repeated_key: int
+    """Rows beyond the first of their key."""
+    missing: Mapping[str, int]
+    """Live rows in which a required column is NULL or, where it is text, empty; by column."""
+    filled: Mapping[str, int]
+    """Live rows with a value, by nullable column that has any."""
+    empty: frozenset[str]
+    """Nullable columns without a value in any live row; none where there are no live rows."""
+    implausible: Mapping[str, int]
+    """Live rows that break a rule, by the rule's name."""
+    types: Mapping[str, str]
+    """The table's columns with their types in dlt's words."""
+    samples: Mapping[str, tuple[str, ...]]
+    """Keys of some rows that offend: without a required column, against a rule, or with the repeated primary key."""
     sql: str
+    """The statement that counted."""
 
 
-def inspect_table(pipeline: Pipeline, spec: ResourceSpec) -> TableInspection | None:
-    """Count rows, keys and missing values in the resource's table; None where there is no such table."""
-    with pipeline.sql_client() as client:
-        sql = _build_statement(client, spec)
-        try:
-            rows = client.execute_sql(sql)
-        except DatabaseUndefinedRelation:
-            return None
-    total, distinct_keys, *missing = [int(value or 0) for value in rows[0]] if rows else [0, 0]
-    names = [column.name for column in spec.required_columns]
-    return TableInspection(
-        rows=total, distinct_keys=distinct_keys, missing=dict(zip(names, missing, strict=True)), sql=sql
-    )
+def inspect_table(pipeline: Pipeline, spec: ResourceSpec, *, window: Window | None = None) -> TableInspection | None:
+    """Count in the resource's table whatever its checks ask; None where there is no such table.
 
-
-def count_rows(pipeline: Pipeline, spec: ResourceSpec) -> int:
-    """Rows of the resource's table that the source still has; 0 where there is no table."""
-    with pipeline.sql_client() as client:
-        table = client.make_qualified_table_name(spec.name)
-        try:
-            rows = client.execute_sql(f"SELECT COUNT(*) FROM {table} WHERE {DELETED_AT} IS NULL")
-        except DatabaseUndefinedRelation:
-            return 0
-    return int(rows[0][0]) if rows else 0
-
-
-def count_rows_by_modification(pipeline: Pipeline, spec: ResourceSpec) -> dict[datetime, int]:
-    """Rows that the source still has, by the quarter of an hour (UTC) in which they were last modified.
-
-    Every time zone's midnight falls on a quarter of an hour, so days of any zone can be added up from these.
+    One statement counts. Only where something offends a second one fetches the keys of some offending rows.
     """
-    with pipeline.sql_client() as client:
-        quarter = f"FLOOR(EXTRACT(EPOCH FROM {client.escape_column_name('last_modified_time')}) / {QUARTER_S})"
-        rows = client.execute_sql(
-            f"SELECT {quarter}, COUNT(*) FROM {client.make_qualified_table_name(spec.name)} "
-            f"WHERE {DELETED_AT} IS NULL AND last_modified_time IS NOT NULL GROUP BY {quarter}"
+    with open_tables(pipeline, spec) as (table,):
+        if table is None:
+            return None
+        lacks = {column.name: f"{table.value(column)} IS NULL" for column in spec.required_columns}
+        breaks = {rule.name: f"NOT ({rule.predicate})" for rule in _find_judgeable_rules(table)}
+        optional = [column for column in spec.columns if column.nullable and column.name in table.types]
+        (totals, missing, implausible, values), sql = _count(
+            table,
+            _total_counts(table, window),
+            {name: _count_live(table, predicate) for name, predicate in lacks.items()},
+            {name: _count_live(table, predicate) for name, predicate in breaks.items()},
+            {column.name: f"COUNT(CASE WHEN {table.is_live} THEN {table.value(column)} END)" for column in optional},
         )
-    return {datetime.fromtimestamp(int(quarter) * QUARTER_S, UTC): int(count) for quarter, count in rows or ()}
+        offending = [name for name, rows in (missing | implausible).items() if rows]
+        repeated = totals["rows_with_key"] - totals["keys"]
+        return TableInspection(
+            rows=totals["rows"],
+            live_keys=totals["live_keys"],
+            keys_in_window=totals.get("keys_in_window"),
+            rows_without_key=totals["rows"] - totals["rows_with_key"],
+            rows_with_repeated_key=repeated,
+            missing=missing,
+            filled={name: rows for name, rows in values.items() if rows},
+            empty=frozenset(name for name, rows in values.items() if not rows and totals["live_keys"]),
+            implausible=implausible,
+            types=table.types,
+            samples=_sample(table, {name: (lacks | breaks)[name] for name in offending}, repeated=repeated > 0),
+            sql=sql,
+        )
 
 
-def _build_statement(client: SqlClientBase[Any], spec: ResourceSpec) -> str:
-    key = client.escape_column_name(spec.primary_key)
-    counts = ["COUNT(*)", f"COUNT(DISTINCT NULLIF({key}, ''))"]
-    counts += [f"SUM(CASE WHEN {_is_missing(client, column)} THEN 1 ELSE 0 END)" for column in spec.required_columns]
-    return f"SELECT {', '.join(counts)} FROM {client.make_qualified_table_name(spec.name)}"
+def _find_judgeable_rules(table: StoredTable) -> list[Rule]:
+    """The rules whose columns are all there, with the types that the rules are written for."""
+    changed = [column.name for column in table.spec.columns if not table.has(column)]
+    return [rule for rule in table.spec.plausibility_rules if not any(map(rule.mentions, changed))]
 
 
-def _is_missing(client: SqlClientBase[Any], column: Column) -> str:
-    name = client.escape_column_name(column.name)
-    return f"{name} IS NULL OR {name} = ''" if column.data_type == "text" else f"{name} IS NULL"
+def _total_counts(table: StoredTable, window: Window | None) -> dict[str, str]:
+    counts = {
+        "rows": "COUNT(*)",
+        "rows_with_key": f"COUNT({table.key})",
+        "keys": f"COUNT(DISTINCT {table.key})",
+        "live_keys": f"COUNT(DISTINCT CASE WHEN {table.is_live} THEN {table.key} END)",
+    }
+    stamp = table.spec.modified_column
+    if window and stamp and table.has(table.spec.column(stamp)):
+        within = f"{table.is_live} AND {_is_within(table.quote(stamp), window)}"
+        counts["keys_in_window"] = f"COUNT(DISTINCT CASE WHEN {within} THEN {table.key} END)"
+    return counts
+
+
+def _count_live(table: StoredTable, predicate: str) -> str:
+    return f"COUNT(CASE WHEN {table.is_live} AND {predicate} THEN 1 END)"
+
+
+def _is_within(stamp: str, window: Window) -> str:
+    """A predicate: the row was last modified within the window, its overlap with the one before included."""
+    bounds = ((">=", window.reads_from), ("<", window.end))
+    return " AND ".join(f"{stamp} {sign} {write_instant(bound)}" for sign, bound in bounds if bound) or "1 = 1"
+
+
+def _count(table: StoredTable, *groups: Mapping[str, str]) -> tuple[list[dict[str, int]], str]:
+    """The counts of each group, by the names that the group has for its SQL; and the one statement that counted."""
+    expressions = [sql for group in groups for sql in group.values()]
+    statement = "SELECT " + ",\n  ".join(expressions) + f"\nFROM {table.name}"
+    numbers = iter(table.query(statement)[0])
+    return [{name: int(next(numbers)) for name in group} for group in groups], statement
+
+
+def _sample(table: StoredTable, offending: Mapping[str, str], *, repeated: bool) -> dict[str, tuple[str, ...]]:
+    """Some keys for each offence, which is a name and a predicate; repeated keys go by the primary key's name."""
+    key, limit = table.key, f"ORDER BY 2 LIMIT {SAMPLE_KEYS}"
+    queries = [
+        f"(SELECT '{name}', {key} FROM {table.name} "
+        f"WHERE {table.is_live} AND {predicate} AND {key} IS NOT NULL {limit})"
+        for name, predicate in offending.items()
+    ]
+    if repeated:
+        queries.append(
+            f"(SELECT '{table.spec.primary_key}', {key} FROM {table.name} WHERE {key} IS NOT NULL "
+            f"GROUP BY {key} HAVING COUNT(*) > 1 {limit})"
+        )
+    keys: dict[str, list[str]] = {}
+    for name, value in table.query(" UNION ALL ".join(queries)) if queries else ():
+        keys.setdefault(name, []).append(str(value))
+    return {name: tuple(sorted(found)) for name, found in keys.items()}

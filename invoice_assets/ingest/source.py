@@ -15,8 +15,9 @@ from dlt.sources.rest_api import rest_api_source
 
 from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
+from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
-from invoice_assets.ingest.typing import build_table, find_new_columns
+from invoice_assets.ingest.typing import build_table
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import DELETED_AT, IncrementalRead, ResourceSpec
 
@@ -96,13 +97,11 @@ class RowBatcher:
     """A step of the resource's pipe that turns pages of rows into Arrow tables of at least `BATCH_ROWS` rows.
 
     Rows past the window are left to the window that they belong to. The last table holds what is left, and comes even
-    where there are no rows at all: it carries the columns. `new_columns` maps each field that the catalog does not know
-    to its JSON type; `rows` counts what was handed on.
+    where there are no rows at all: it carries the columns. `census` tells of the rows that were handed on.
     """
 
     def __init__(self, spec: ResourceSpec, *, window: Window = COMPLETE) -> None:
-        self.new_columns: dict[str, str] = {}
-        self.rows = 0
+        self.census = RowCensus(spec)
         self._spec = spec
         self._window = window
         self._rows: list[Row] = []
@@ -114,9 +113,8 @@ class RowBatcher:
         if len(self._rows) >= BATCH_ROWS or not page.paginator.has_next_page:
             # Emptied before the table is handed on: dlt may bring the next page before it resumes this generator.
             rows, self._rows = self._rows, []
-            self.rows += len(rows)
-            self.new_columns |= find_new_columns(self._spec, rows)
-            yield build_table(self._spec, rows, new_columns=list(self.new_columns))
+            self.census.note(rows)
+            yield build_table(self._spec, rows, new_columns=list(self.census.new_columns))
 
     def _choose_rows(self, page: list[Row]) -> list[Row]:
         """The rows of the window, less those that the page before brought: a keyset asks for its last ones again."""

@@ -64,17 +64,6 @@ def build_table(spec: ResourceSpec, rows: Sequence[Row], *, new_columns: Sequenc
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def find_new_columns(spec: ResourceSpec, rows: Iterable[Row]) -> dict[str, str]:
-    """Fields of the rows that the catalog does not know, with the JSON type of the first value that is not missing."""
-    known = {column.name for column in spec.columns}
-    found: dict[str, str] = {}
-    for row in rows:
-        for name in sorted(row.keys() - known):
-            if found.get(name, "null") == "null":
-                found[name] = json_type(row[name])
-    return found
-
-
 def name_new_columns(spec: ResourceSpec, fields: Iterable[str]) -> dict[str, str]:
     """Fields of the wire that the catalog does not know, and the columns they land in.
 

@@ -4,7 +4,7 @@ Which window a partition covers is decided in `defs/partitions.py`; who walks th
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 OVERLAP = timedelta(minutes=5)
 """Rows are asked for from this long before a window: clocks differ, and a row read twice is merged."""
@@ -23,9 +23,14 @@ class Window:
         return self.start is None and self.end is None
 
     @property
+    def reads_from(self) -> datetime | None:
+        """The instant from which rows are read, a little before `start`; None where there is none."""
+        return None if self.start is None else (self.start.astimezone(UTC) - OVERLAP).astimezone(self.start.tzinfo)
+
+    @property
     def asks_from(self) -> str | None:
-        """The lower bound that the API is asked for, a little before `start`; None where there is none."""
-        return None if self.start is None else format_instant(self.start - OVERLAP)
+        """The lower bound that the API is asked for, as it wants it written; None where there is none."""
+        return None if self.reads_from is None else format_instant(self.reads_from)
 
     def ends_before(self, stamp: str) -> bool:
         """Whether a row with this stamp of the wire is past the window."""

@@ -135,9 +135,12 @@ def test_a_backfill_that_failed_half_way_can_be_run_again(tmp_path: Path, monkey
         assert len(project.read_table("invoices")) == 450
 
 
-def test_a_partition_remembers_whether_its_day_was_over(project: Project) -> None:
+def test_a_partition_remembers_whether_its_day_was_over(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with DagsterInstance.ephemeral() as instance:
-        project.materialize("invoices", partitions=(YESTERDAY, TODAYS), instance=instance)
+        project = Project(sandbox, tmp_path, monkeypatch, instance=instance)
+        project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
         records = instance.fetch_materializations(AssetKey(["invoicing", "invoices"]), limit=10).records
 
     flags = {

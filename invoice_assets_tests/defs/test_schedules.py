@@ -176,7 +176,13 @@ def test_schedules_start_switched_on_only_where_the_settings_say_so(
     found = schedules(Settings(automation=automation))
 
     assert {schedule.default_status for schedule in found.values()} == {status}
-    assert set(found) == {"catch_up_transactions", "refresh_today", "snapshot_reference", "reconcile_transactions"}
+    assert set(found) == {
+        "catch_up_transactions",
+        "refresh_today",
+        "snapshot_reference",
+        "reconcile_transactions",
+        "recheck_tables",
+    }
 
 
 def test_cron_and_time_zone_come_from_the_settings() -> None:

@@ -4,7 +4,7 @@ import dlt
 import pytest
 
 from invoice_assets.catalog import INVOICES, TAXES
-from invoice_assets.ingest.inspection import count_rows
+from invoice_assets.ingest.counting import count_rows
 from invoice_assets.ingest.pipeline import measure_stages, open_pipeline
 from invoice_assets.ingest.typing import build_table
 from invoice_assets.ingest.warehouse import open_destination

@@ -7,6 +7,7 @@ from invoice_assets.ingest import source
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.source import RowBatcher, build_column_hints
 from invoice_assets.ingest.typing import arrow_schema
+from invoice_assets.ingest.windows import Window, parse_instant
 from invoice_assets.resource_spec import IncrementalRead, ResourceSpec
 from invoice_assets_tests.ingest.reading import read_resource
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -68,7 +69,7 @@ def test_the_catalog_names_every_field_but_the_custom_ones(sandboxes: dict[int, 
 
     read_resource(sandboxes[450], spec, batcher=batcher)
 
-    assert {name for name in batcher.new_columns if not name.startswith("cf_")} == set()
+    assert {name for name in batcher.census.new_columns if not name.startswith("cf_")} == set()
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -96,7 +97,34 @@ def test_a_field_that_the_catalog_does_not_know_gets_a_column_and_is_named(sandb
     table = read_resource(sandbox, INVOICES, batcher=batcher)
 
     assert table["cf_delivery_term"].to_pylist() == ["DAP"] * 3
-    assert batcher.new_columns["cf_delivery_term"] == "string"
+    assert batcher.census.new_columns["cf_delivery_term"] == "string"
+
+
+def test_the_census_tells_of_the_rows_that_were_handed_on(sandboxes: dict[int, Sandbox]) -> None:
+    batcher = RowBatcher(TAXES)
+
+    read_resource(sandboxes[450], TAXES, batcher=batcher)
+
+    assert (batcher.census.rows, batcher.census.keys) == (450, 450)
+    assert "tax_id" in batcher.census.always_sent
+
+
+def test_rows_past_the_window_are_not_counted(sandboxes: dict[int, Sandbox]) -> None:
+    """The checks hold the table against the count: what belongs to another window is not missing from this one."""
+    stamps = sorted(parse_instant(row["last_modified_time"]) for row in sandboxes[400].rows("invoices"))
+    batcher = RowBatcher(INVOICES, window=Window(end=stamps[100]))
+
+    table = read_resource(sandboxes[400], INVOICES, batcher=batcher)
+
+    assert batcher.census.rows == table.num_rows == sum(stamp < stamps[100] for stamp in stamps)
+
+
+def test_rows_that_a_keyset_asks_for_again_are_not_counted_again(sandboxes: dict[int, Sandbox]) -> None:
+    batcher = RowBatcher(INVOICES)
+
+    read_resource(sandboxes[400], INVOICES, batcher=batcher)
+
+    assert (batcher.census.rows, batcher.census.keys) == (400, 400)
 
 
 def test_batches_span_pages(sandboxes: dict[int, Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:

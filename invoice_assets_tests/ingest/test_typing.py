@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from invoice_assets.api.envelope import Row, WireNumber
-from invoice_assets.ingest.typing import InvalidValueError, build_table, find_new_columns, name_new_columns
+from invoice_assets.ingest.typing import InvalidValueError, build_table, json_type, name_new_columns
 from invoice_assets.resource_spec import (
     Cadence,
     Column,
@@ -134,19 +134,29 @@ def test_unknown_fields_become_text_whatever_their_type() -> None:
         {"thing_id": "1", "cf_a": "x", "cf_b": WireNumber("1.50")},
         {"thing_id": "2", "cf_a": True, "cf_b": {"k": []}},
     ]
-    spec = spec_with(money("value", "m"))
 
-    table = build_table(spec, rows, new_columns=list(find_new_columns(spec, rows)))
+    table = build_table(spec_with(money("value", "m")), rows, new_columns=["cf_a", "cf_b"])
 
     assert table.schema.field("cf_a").type == pa.string()
     assert table["cf_a"].to_pylist() == ["x", "true"]
     assert table["cf_b"].to_pylist() == ["1.50", '{"k":[]}']
 
 
-def test_unknown_fields_are_named_with_the_type_of_their_first_value() -> None:
-    rows: list[Row] = [{"thing_id": "1", "cf_a": None}, {"thing_id": "2", "cf_a": WireNumber("1.5"), "cf_b": []}]
-
-    assert find_new_columns(spec_with(money("value", "m")), rows) == {"cf_a": "number", "cf_b": "array"}
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (None, "null"),
+        (False, "boolean"),
+        (7, "number"),
+        (WireNumber("1.50"), "number"),
+        ("", "string"),
+        ([], "array"),
+        ({}, "object"),
+    ],
+    ids=["null", "boolean", "integer", "fraction", "string", "array", "object"],
+)
+def test_a_value_has_the_type_that_json_calls_it(value: object, named: str) -> None:
+    assert json_type(value) == named
 
 
 def test_two_fields_that_normalise_to_one_name_stay_apart() -> None:

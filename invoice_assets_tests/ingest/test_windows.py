@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +26,28 @@ def test_a_window_is_asked_for_from_a_little_before_its_start() -> None:
     window = Window(start=datetime(2026, 3, 8, tzinfo=NEW_YORK))
 
     assert window.asks_from == "2026-03-07T23:55:00-0500"
+
+
+def test_a_window_is_read_from_where_it_is_asked_for() -> None:
+    window = Window(start=datetime(2026, 3, 8, tzinfo=NEW_YORK))
+
+    assert window.reads_from == datetime(2026, 3, 8, 4, 55, tzinfo=UTC)
+
+
+def test_a_window_is_read_from_five_minutes_before_it_where_the_clock_goes_back_at_midnight() -> None:
+    """Loads compute in the zone, checks in UTC: an hour between the two made a check miss rows that are there."""
+    start = datetime(2026, 10, 30, tzinfo=ZoneInfo("Africa/Cairo"))
+    window = Window(start=start)
+
+    assert window.reads_from is not None
+    assert window.reads_from.astimezone(UTC) == start.astimezone(UTC) - timedelta(minutes=5)
+
+
+def test_a_window_without_a_start_is_read_from_the_beginning() -> None:
+    window = Window(end=datetime(2026, 3, 8, tzinfo=UTC))
+
+    assert window.reads_from is None
+    assert window.asks_from is None
 
 
 def test_a_window_ends_with_its_last_second() -> None:

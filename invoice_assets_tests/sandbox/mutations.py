@@ -94,6 +94,15 @@ class Mutations:
             self._added_fields[resource][name] = value
             self._store.add_field(endpoint, name, f"{quote(name)}:{encode(value)}")
 
+    def remove_field(self, resource: str, name: str) -> None:
+        """Take a field away from every row; last_modified_time stays."""
+        endpoint = self._endpoint(resource)
+        with self._lock:
+            self._added_fields[resource].pop(name, None)
+            for row in list(self.rows(resource)):
+                left = {key: value for key, value in row.items() if key != name}
+                self._store.replace(endpoint, str(row[endpoint.key]), encode(left))
+
     def _endpoint(self, resource: str) -> Endpoint:
         if resource not in self._endpoints:
             raise KeyError(f"no resource is called {resource!r}; there are {', '.join(self._endpoints)}")

@@ -212,6 +212,10 @@ class Sandbox:
         """Give every row of a resource a field, from now on."""
         self._mutations.add_field(resource, name, value)
 
+    def remove_field(self, resource: str, name: str) -> None:
+        """Take a field away from every row of a resource."""
+        self._mutations.remove_field(resource, name)
+
     def script(
         self,
         name: str,

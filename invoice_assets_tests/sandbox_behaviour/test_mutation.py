@@ -123,6 +123,17 @@ def test_a_new_field_comes_with_every_row(open_sandbox: OpenSandbox) -> None:
     assert client.get("items").text.count('"cf_colour":1.50') == 4
 
 
+def test_a_field_that_is_removed_is_gone_from_every_row_and_nothing_else_is(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(3)
+    before = list(client.sandbox.rows("invoices"))
+
+    client.sandbox.remove_field("invoices", "reference_number")
+
+    for row in before:
+        del row["reference_number"]
+    assert list(client.sandbox.rows("invoices")) == before
+
+
 def test_a_page_hook_runs_before_the_next_request_is_read(open_sandbox: OpenSandbox) -> None:
     seen: list[ServedPage] = []
     clients: list[Client] = []

@@ -1,0 +1,95 @@
+"""A resource's table as it stands in the warehouse, and how to write portable SQL about it.
+
+What is counted in it lives in `inspection.py` and `references.py`.
+https://dlthub.com/docs/dlt-ecosystem/transformations/sql
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.pipeline.pipeline import Pipeline
+
+from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec, name_type
+
+SAMPLE_KEYS = 5
+"""Keys of offending rows that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTable:
+    """The table of a resource: its columns with their types in dlt's words, and expressions over them."""
+
+    spec: ResourceSpec
+    client: SqlClientBase[Any]
+    types: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The table's name, qualified and quoted."""
+        return self.client.make_qualified_table_name(self.spec.name)
+
+    @property
+    def is_live(self) -> str:
+        """A predicate: the source still has the row."""
+        return f"{self.quote(DELETED_AT)} IS NULL" if DELETED_AT in self.types else "1 = 1"
+
+    @property
+    def key(self) -> str:
+        """The primary key's value, NULL where it is missing."""
+        return self.value(self.spec.column(self.spec.primary_key))
+
+    def quote(self, column: str) -> str:
+        """The name of a column, quoted."""
+        return self.client.escape_column_name(column)
+
+    def value(self, column: Column) -> str:
+        """A column's value, NULL where it is missing: a text that is empty is, and a column that is not there."""
+        if column.name not in self.types:
+            return "NULL"
+        name = self.quote(column.name)
+        return f"NULLIF(CAST({name} AS VARCHAR), '')" if self.types[column.name] == "text" else name
+
+    def has(self, column: Column) -> bool:
+        """Whether the column is there with the catalog's type."""
+        return self.types.get(column.name) == column.type_name
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives."""
+        return [tuple(row) for row in self.client.execute_sql(sql) or ()]
+
+
+@contextmanager
+def open_tables(pipeline: Pipeline, *specs: ResourceSpec) -> Iterator[list[StoredTable | None]]:
+    """The tables of these resources, None where there is no such table, for as long as the context is open."""
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientBase):
+            raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+        stored = dict(client.get_storage_tables(list(dict.fromkeys(spec.name for spec in specs))))
+        yield [
+            StoredTable(
+                spec=spec,
+                client=client.sql_client,
+                types={
+                    name: name_type(
+                        column.get("data_type") or "unknown",
+                        precision=column.get("precision"),
+                        scale=column.get("scale"),
+                    )
+                    for name, column in stored[spec.name].items()
+                    if not name.startswith("_dlt")
+                },
+            )
+            if stored.get(spec.name)
+            else None
+            for spec in specs
+        ]
+
+
+def write_instant(instant: datetime) -> str:
+    """The instant as SQL."""
+    return f"CAST('{instant.isoformat()}' AS TIMESTAMP WITH TIME ZONE)"

