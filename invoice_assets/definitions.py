@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dagster import Definitions, in_process_executor
 
 from invoice_assets.catalog import RESOURCES
+from invoice_assets.defs.alerting.resource import AlertsResource
+from invoice_assets.defs.alerting.sensors import build_alert_sensors
 from invoice_assets.defs.assets import build_asset
 from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
@@ -39,7 +41,9 @@ def build_definitions(
         asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,
         schedules=automation.schedules,
+        sensors=build_alert_sensors(settings, resources=catalog.keys()),
         resources={
+            "alerts": AlertsResource.from_settings(settings),
             "dlt_resource": DagsterDltResource(),
             "invoice_api": InvoiceApiResource.from_settings(settings),
             "warehouse": WarehouseResource.from_settings(settings),

@@ -43,6 +43,9 @@ class Settings:
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
     freshness_grace_minutes: int = 60
+    alert_remind_hours: float = 24.0
+    webserver_url: str = "http://127.0.0.1:3000"
+    """Where people open the Dagster UI; without a trailing slash."""
     names_set: frozenset[str] = frozenset()
 
     @classmethod
@@ -77,6 +80,8 @@ class Settings:
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
+            alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
+            webserver_url=given.get("DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
             names_set=frozenset(given),
         )
 
@@ -117,6 +122,13 @@ def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
     if number != int(number):
         raise SettingsError(f"{name} is {given[name]!r}: set it to a whole number, or leave it out for {default}.")
     return int(number)
+
+
+def _hours(given: Mapping[str, str], name: str, default: float) -> float:
+    hours = _number(given, name, default)
+    if hours == 0:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to more than 0 hours, or leave it out for {default}.")
+    return hours
 
 
 def _share(given: Mapping[str, str], name: str, default: float) -> float:

@@ -25,7 +25,7 @@ def _example() -> dict[str, str]:
 
 def _variables_named_in(*modules: str) -> set[str]:
     sources = "\n".join((PACKAGE / module).read_text() for module in modules)
-    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__)[A-Z_]*[A-Z])[\"']", sources))
+    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_)[A-Z_]*[A-Z])[\"']", sources))
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -39,6 +39,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.names_set == frozenset()
 
 
+UI = "https://ui.example.com"
 API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.com/oauth/v2/token"
 
 
@@ -55,6 +56,11 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
         pytest.param(
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
+        ),
+        pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
+        pytest.param(
+            "DAGSTER_WEBSERVER_URL", "https://ui.example.com/", "webserver_url", UI, id="webserver-with-slash"
         ),
         pytest.param("DESTINATION__WAREHOUSE__CREDENTIALS", "other.duckdb", "database", "other.duckdb", id="file"),
         pytest.param("DESTINATION__WAREHOUSE__CREDENTIALS", "duckdb:///a.duckdb", "database", "a.duckdb", id="url"),
@@ -138,6 +144,13 @@ def test_the_settings_know_which_variables_are_set_and_nothing_of_the_secrets() 
     assert "planted-secret" not in repr(settings)
 
 
+def test_the_addresses_of_alerts_are_in_no_repr() -> None:
+    settings = Settings.from_env({"INVOICE_ALERT_URLS": "slack://planted-token"})
+
+    assert settings.names_set == {"INVOICE_ALERT_URLS"}
+    assert "planted-token" not in repr(settings)
+
+
 def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
     """Another destination's credentials are a connection string with a password, not a file."""
     settings = Settings.from_env(
@@ -157,7 +170,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py")
+    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py", "alerts/channels.py")
 
 
 def test_every_variable_of_the_example_is_explained() -> None:
@@ -185,6 +198,16 @@ def test_the_example_holds_the_defaults() -> None:
     assert from_example.dataset == default.dataset
 
 
+def test_the_example_holds_the_defaults_of_alerts() -> None:
+    names = ("INVOICE_ALERT_REMIND_HOURS", "DAGSTER_WEBSERVER_URL")
+
+    from_example = Settings.from_env({name: _example()[name] for name in names})
+
+    assert from_example.alert_remind_hours == Settings.alert_remind_hours
+    assert from_example.webserver_url == Settings.webserver_url
+    assert _example()["INVOICE_ALERT_URLS"] == ""
+
+
 def test_the_example_holds_no_secret_and_keeps_dlt_quiet() -> None:
     example = _example()
 
@@ -207,6 +230,7 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "advice"),
     [
+        pytest.param("INVOICE_ALERT_REMIND_HOURS", "0", "more than 0 hours", id="reminders-without-end"),
         pytest.param("INVOICE_DELETION_LIMIT", "20", "a share from 0 to 1", id="per-cent-for-a-share"),
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,25 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pytest
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetKey,
+    DagsterEventType,
+    EventRecordsFilter,
+    RunsFilter,
+    job,
+    op,
+)
+from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from dagster_dlt.translator import DltResourceTranslatorData
 from dlt.sources.helpers.rest_client.client import PageData
 from dlt.sources.rest_api import rest_api_source
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator
+from invoice_assets_tests.defs.alerting.conftest import create_dagster_database, open_instance
 from invoice_assets_tests.ingest.reading import open_session_on
+from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.sandbox.server import Sandbox
 
 
@@ -121,3 +135,64 @@ def test_dagster_dlt_names_an_asset_without_a_pipeline() -> None:
     data = DltResourceTranslatorData(resource=dlt.resource([], name="things"), pipeline=None)
 
     assert DagsterDltTranslator().get_asset_spec(data).key.path[-1].endswith("things")
+
+
+@op
+def nothing() -> None: ...
+
+
+@job
+def do_nothing() -> None:
+    nothing()
+
+
+def test_events_of_checks_cannot_be_read_after_a_cursor_on_sqlite(tmp_path: Path) -> None:
+    """The documented way to alert on checks; defs/check_observations.py reads the table of their executions."""
+    of_checks = EventRecordsFilter(DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=1)
+
+    with (
+        open_instance(tmp_path / "dagster", {}) as instance,
+        pytest.raises(Exception, match="not run-aware"),
+    ):
+        instance.event_log_storage.get_event_records(of_checks)
+
+
+def test_a_postgresql_that_is_not_in_utc_is_hours_off_in_what_it_stamps_and_compares(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    """The reason why defs/run_history.py trusts `end_time` alone, and asks for more than it wants."""
+    storage = {"storage": {"postgres": {"postgres_url": create_dagster_database(postgres)}}}
+    with open_instance(tmp_path / "dagster", storage) as instance:
+        instance.report_run_failed(instance.create_run_for_job(do_nothing))
+        (record,) = instance.get_run_records()
+        found = instance.get_run_records(RunsFilter(updated_after=datetime.now(UTC) - timedelta(hours=1)))
+
+    assert record.end_time is not None
+    assert record.end_time - record.update_timestamp.timestamp() > timedelta(hours=3).total_seconds()
+    assert found == []
+
+
+def test_the_executions_of_a_check_come_latest_first_and_with_those_that_had_no_run(tmp_path: Path) -> None:
+    key = AssetCheckKey(AssetKey("things"), "are_well")
+    with open_instance(tmp_path / "dagster", {}) as instance:
+        for passed in (True, False):
+            instance.report_runless_asset_event(
+                AssetCheckEvaluation(asset_key=key.asset_key, check_name=key.name, passed=passed, metadata={})
+            )
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+
+    evaluations = [record.evaluation for record in (latest[key], *history)]
+    assert [evaluation.passed for evaluation in evaluations if evaluation] == [False, False, True]
+
+
+@pytest.mark.parametrize(("max_retries", "expected"), [pytest.param("1", "true"), pytest.param("0", "false")])
+def test_a_run_that_fails_is_tagged_with_whether_it_is_tried_again(
+    tmp_path: Path, max_retries: str, expected: str
+) -> None:
+    with open_instance(tmp_path / "dagster", {}) as instance:
+        run = instance.create_run_for_job(do_nothing, tags={MAX_RETRIES_TAG: max_retries})
+        instance.report_run_failed(run)
+        (record,) = instance.get_run_records()
+
+    assert record.dagster_run.tags[WILL_RETRY_TAG] == expected
