@@ -1,13 +1,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dagster import AssetKey, AssetsDefinition, DagsterInstance
+from dagster import AssetCheckKey, AssetKey, AssetsDefinition, DagsterInstance
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
+from invoice_assets.resource_spec import CheckName
 from invoice_assets.settings import Settings
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import names_of_checks
@@ -38,6 +40,15 @@ def test_every_resource_is_one_asset_with_every_check() -> None:
     assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
         (spec.name, check) for spec in RESOURCES.values() for check in names_of_checks(spec)
     }
+
+
+def test_a_check_blocks_what_is_downstream_only_where_the_catalog_says_so() -> None:
+    blocking = replace(RESOURCES["taxes"], blocking_checks=frozenset({CheckName.PRIMARY_KEY_IS_UNIQUE}))
+    graph = build_definitions(Settings(), catalog={**RESOURCES, "taxes": blocking}).resolve_asset_graph()
+
+    blocks = [key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking]
+
+    assert blocks == [AssetCheckKey(AssetKey(["invoicing", "taxes"]), "primary_key_is_unique")]
 
 
 def test_each_resource_has_a_definition_of_its_own() -> None:

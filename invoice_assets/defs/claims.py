@@ -187,9 +187,14 @@ def judge_columns(evidence: Evidence) -> Verdict:
 
 def judge_plausibility(evidence: Evidence) -> Verdict:
     """Rows that break a rule of the catalog offend."""
-    sentences = {rule.name: rule.sentence for rule in evidence.spec.plausibility_rules}
+    sentences = {rule.name: rule.sentence.rstrip(".") for rule in evidence.spec.plausibility_rules}
     offences = [
-        Offence(what=name, says=sentences[name], rows=rows, sample_keys=evidence.table.samples.get(name, ()))
+        Offence(
+            what=name,
+            says=f"is broken ({sentences[name]})",
+            rows=rows,
+            sample_keys=evidence.table.samples.get(name, ()),
+        )
         for name, rows in evidence.table.implausible.items()
         if rows
     ]

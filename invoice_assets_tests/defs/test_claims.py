@@ -492,7 +492,9 @@ def test_rules_that_are_broken_are_told_in_their_own_words() -> None:
     verdict = judge_plausibility(gather(table))
 
     assert verdict.offences == (
-        Offence(what="total_is_never_negative", says="total is never below zero.", rows=2, sample_keys=("3", "4")),
+        Offence(
+            what="total_is_never_negative", says="is broken (total is never below zero)", rows=2, sample_keys=("3", "4")
+        ),
     )
     assert (verdict.severity, verdict.numbers, verdict.sql) == (WARN, {"rules_judged": 2}, CLEAN.sql)
 
