@@ -2,11 +2,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetKey, DagsterInstance, TableMetadataValue
 
 from invoice_assets.resource_spec import CheckName
+from invoice_assets.settings import Settings
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -136,7 +138,7 @@ def test_a_row_that_is_lost_after_a_complete_read_fails_the_row_count(checked: C
 
 def test_a_row_that_is_lost_after_a_window_was_read_fails_the_row_count(checked: Checked, sandbox: Sandbox) -> None:
     """Two rows arrived since the complete read: that one of them is lost shows in the window only."""
-    today = datetime.now(UTC).date().isoformat()
+    today = datetime.now(ZoneInfo(Settings.from_env().time_zone)).date().isoformat()
     added = [sandbox.insert("invoices")["invoice_id"] for _ in range(2)]
     assert checked.materialize("invoices", partitions=(today, today)).success
     checked.query(f"DELETE FROM invoicing.invoices WHERE invoice_id = '{added[0]}'")

@@ -29,8 +29,10 @@ def source() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def project(source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose first partition is the day before yesterday."""
-    return Project(source, tmp_path, monkeypatch)
+    """A project whose first partition is the day before yesterday, also where midnight passes meanwhile."""
+    project = Project(source, tmp_path, monkeypatch)
+    monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
+    return project
 
 
 def stamp(instant: datetime) -> str:
@@ -136,10 +138,10 @@ def test_a_backfill_that_failed_half_way_can_be_run_again(tmp_path: Path, monkey
 
 
 def test_a_partition_remembers_whether_its_day_was_over(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with DagsterInstance.ephemeral() as instance:
-        project = Project(sandbox, tmp_path, monkeypatch, instance=instance)
+        project = Project(source, tmp_path, monkeypatch, instance=instance)
         project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
         records = instance.fetch_materializations(AssetKey(["invoicing", "invoices"]), limit=10).records
 
