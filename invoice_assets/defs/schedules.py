@@ -48,9 +48,7 @@ class Automation:
 
 def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) -> Automation:
     """A job per cadence and one for all checks, and the schedules that keep the tables equal to the source."""
-    assets = {
-        cadence: [build_asset_key(spec) for spec in catalog.values() if spec.cadence is cadence] for cadence in Cadence
-    }
+    assets = _group_by_cadence(catalog)
     jobs = {cadence: _build_job(cadence, keys) for cadence, keys in assets.items()}
     transactions, partitions = assets[Cadence.TRANSACTIONS], build_partitions(Cadence.TRANSACTIONS, settings)
     if partitions is None:
@@ -189,6 +187,12 @@ def _build_job(cadence: Cadence, assets: Sequence[AssetKey]) -> UnresolvedAssetJ
         tags={"invoicing/cadence": str(cadence)},
         description=f"Loads the resources of the cadence {cadence} and checks their tables.",
     )
+
+
+def _group_by_cadence(catalog: Mapping[str, ResourceSpec]) -> dict[Cadence, list[AssetKey]]:
+    return {
+        cadence: [build_asset_key(spec) for spec in catalog.values() if spec.cadence is cadence] for cadence in Cadence
+    }
 
 
 def _build_check_job() -> UnresolvedAssetJobDefinition:

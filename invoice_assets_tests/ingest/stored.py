@@ -26,31 +26,37 @@ from invoice_assets.resource_spec import (
     text,
     timestamp,
 )
-from invoice_assets.rules import never_negative, not_before, part_of
+from invoice_assets.rules import Rule, never_negative, not_before, part_of
 
 DATASET = "invoicing"
 
-THINGS = ResourceSpec(
-    name="things",
-    path="things",
-    data_selector="things",
-    primary_key="thing_id",
-    cadence=Cadence.REFERENCE,
-    scopes=frozenset({"things.READ"}),
-    sort=Sort(column="thing_id"),
-    description="Things.",
+
+def build_things(*columns: Column, rules: tuple[Rule, ...] = ()) -> ResourceSpec:
+    """A resource `things` with the key `thing_id` and these columns."""
+    return ResourceSpec(
+        name="things",
+        path="things",
+        data_selector="things",
+        primary_key="thing_id",
+        cadence=Cadence.REFERENCE,
+        scopes=frozenset({"things.READ"}),
+        sort=Sort(column="thing_id"),
+        description="Things.",
+        rules=rules,
+        columns=(text("thing_id", "Identifier", required=True), *columns),
+    )
+
+
+THINGS = build_things(
+    text("name", "Name", required=True),
+    money("total", "What it costs", required=True),
+    money("balance", "What is open"),
+    date("date", "When it was sold"),
+    date("due_date", "When it is paid"),
+    choice("status", "open", "closed"),
+    optional_text("note", "Note"),
+    timestamp("last_modified_time", "When it was last changed"),
     rules=(never_negative("total"), part_of("balance", "total"), not_before("due_date", "date")),
-    columns=(
-        text("thing_id", "Identifier", required=True),
-        text("name", "Name", required=True),
-        money("total", "What it costs", required=True),
-        money("balance", "What is open"),
-        date("date", "When it was sold"),
-        date("due_date", "When it is paid"),
-        choice("status", "open", "closed"),
-        optional_text("note", "Note"),
-        timestamp("last_modified_time", "When it was last changed"),
-    ),
 )
 """A resource with a column of each kind that the checks tell apart."""
 

@@ -4,19 +4,10 @@ import pytest
 
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.ingest.census import RowCensus
-from invoice_assets.resource_spec import Cadence, ResourceSpec, Sort, money, text
+from invoice_assets.resource_spec import money, text
+from invoice_assets_tests.ingest.stored import build_things
 
-THINGS = ResourceSpec(
-    name="things",
-    path="things",
-    data_selector="things",
-    primary_key="thing_id",
-    cadence=Cadence.REFERENCE,
-    scopes=frozenset({"things.READ"}),
-    sort=Sort(column="thing_id"),
-    description="Things.",
-    columns=(text("thing_id", "Identifier", required=True), text("name", "Name"), money("total", "Total")),
-)
+THINGS = build_things(text("name", "Name"), money("total", "Total"))
 
 
 def take(*batches: Sequence[Row]) -> RowCensus:

@@ -9,10 +9,7 @@ import pytest
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.ingest.typing import InvalidValueError, build_table, json_type, name_new_columns
 from invoice_assets.resource_spec import (
-    Cadence,
     Column,
-    ResourceSpec,
-    Sort,
     boolean,
     integer,
     json,
@@ -25,20 +22,7 @@ from invoice_assets.resource_spec import (
 from invoice_assets.resource_spec import (
     date as date_column,
 )
-
-
-def spec_with(column: Column) -> ResourceSpec:
-    return ResourceSpec(
-        name="things",
-        path="things",
-        data_selector="things",
-        primary_key="thing_id",
-        cadence=Cadence.REFERENCE,
-        scopes=frozenset({"things.READ"}),
-        sort=Sort(column="thing_id"),
-        description="Things.",
-        columns=(text("thing_id", "Identifier", required=True), column),
-    )
+from invoice_assets_tests.ingest.stored import build_things
 
 
 def rows_from(*values: str) -> list[Row]:
@@ -48,7 +32,7 @@ def rows_from(*values: str) -> list[Row]:
 
 
 def convert(column: Column, *values: str) -> list[object]:
-    return list(build_table(spec_with(column), rows_from(*values))["value"].to_pylist())
+    return list(build_table(build_things(column), rows_from(*values))["value"].to_pylist())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +78,7 @@ def test_a_value_is_stored_exactly(column: Column, wire: str, stored: object) ->
 
 
 def test_an_absent_key_is_null() -> None:
-    table = build_table(spec_with(money("value", "m")), [{"thing_id": "1"}])
+    table = build_table(build_things(money("value", "m")), [{"thing_id": "1"}])
 
     assert table["value"].to_pylist() == [None]
 
@@ -126,7 +110,7 @@ def test_a_value_that_does_not_fit_is_refused_by_name_and_key(column: Column, wi
 )
 def test_a_row_without_its_primary_key_is_refused(row: Row) -> None:
     with pytest.raises(InvalidValueError, match="1 of 2 rows came without a thing_id"):
-        build_table(spec_with(money("value", "m")), [{"thing_id": "1"}, row])
+        build_table(build_things(money("value", "m")), [{"thing_id": "1"}, row])
 
 
 def test_unknown_fields_become_text_whatever_their_type() -> None:
@@ -135,7 +119,7 @@ def test_unknown_fields_become_text_whatever_their_type() -> None:
         {"thing_id": "2", "cf_a": True, "cf_b": {"k": []}},
     ]
 
-    table = build_table(spec_with(money("value", "m")), rows, new_columns=["cf_a", "cf_b"])
+    table = build_table(build_things(money("value", "m")), rows, new_columns=["cf_a", "cf_b"])
 
     assert table.schema.field("cf_a").type == pa.string()
     assert table["cf_a"].to_pylist() == ["x", "true"]
@@ -160,7 +144,7 @@ def test_a_value_has_the_type_that_json_calls_it(value: object, named: str) -> N
 
 
 def test_two_fields_that_normalise_to_one_name_stay_apart() -> None:
-    names = name_new_columns(spec_with(money("value", "m")), ["cf_Area", "cf_area", "Value", "deleted_at", ""])
+    names = name_new_columns(build_things(money("value", "m")), ["cf_Area", "cf_area", "Value", "deleted_at", ""])
 
     assert names["cf_area"] == "cf_area"
     assert all(re.fullmatch(r"[a-z_]+_[0-9a-f]{6}", column) for field, column in names.items() if field != "cf_area")
@@ -169,7 +153,7 @@ def test_two_fields_that_normalise_to_one_name_stay_apart() -> None:
 
 def test_a_field_lands_in_the_same_column_whatever_comes_with_it() -> None:
     """A counter would swap two columns between runs that see the fields in another order."""
-    spec = spec_with(money("value", "m"))
+    spec = build_things(money("value", "m"))
 
     together = name_new_columns(spec, ["cf region", "cf-region", "cf_region"])
 

@@ -32,7 +32,7 @@ from invoice_assets.defs.alerting.run_history import (
     read_runs,
     read_runs_under_way,
 )
-from invoice_assets.defs.checks import RUNS_WITHOUT_ITS_ASSET, WHAT_TO_DO
+from invoice_assets.defs.checks import OFFENDING_ROWS, RUNS_WITHOUT_ITS_ASSET, SAMPLES, WHAT_TO_DO
 from invoice_assets.ingest.tables import SAMPLE_KEYS
 
 NOT_RUN = "not run"
@@ -119,7 +119,7 @@ class CheckObservations:
     def _observe_evaluation(self, entry: EventLogEntry, run: RunRecord | None) -> Observation:
         evaluation, spec = _evaluation(entry), self.specs[_key(entry)]
         severity = None if evaluation.passed else _SEVERITIES[evaluation.severity]
-        offending_rows, sample_keys = (_read(evaluation, name) for name in ("offending_rows", "sample_keys"))
+        offending_rows, sample_keys = (_read(evaluation, name) for name in (OFFENDING_ROWS, SAMPLES))
         return Observation(
             subject=_name_subject(spec.key),
             resource=spec.asset_key.path[-1],

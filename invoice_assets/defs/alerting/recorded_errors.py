@@ -13,6 +13,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.execution.plan.objects import StepFailureData, UserFailureData
 from dagster_shared.error import SerializableErrorInfo
 
+from invoice_assets.defs.failures import A_RERUN_CAN_HELP, ERROR_CLASS
 from invoice_assets.errors import InvoicingError
 
 SEE_THE_RUN = "see the run"
@@ -55,10 +56,10 @@ def _find_in_metadata(failure: UserFailureData | None) -> RecordedCause | None:
     """The error that `failures.py` has put into the metadata of a `Failure`."""
     if failure is None:
         return None
-    name = _read(failure.metadata.get("error_class"))
+    name = _read(failure.metadata.get(ERROR_CLASS))
     if not isinstance(name, str) or name not in {kind.__name__ for kind in _kinds_of_ours().values()}:
         return None
-    a_rerun_can_help = _read(failure.metadata.get("a_rerun_can_help"))
+    a_rerun_can_help = _read(failure.metadata.get(A_RERUN_CAN_HELP))
     return RecordedCause(
         name=name,
         text=failure.description or f"{name}: {SEE_THE_RUN}.",
