@@ -37,7 +37,9 @@ def build_definitions(
     )
     automation = build_automation(catalog, settings)
     return Definitions(
-        assets=[build_asset(spec, settings=settings, translator=translator) for spec in catalog.values()],
+        assets=[
+            build_asset(spec, catalog=catalog, settings=settings, translator=translator) for spec in catalog.values()
+        ],
         asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,
         schedules=automation.schedules,

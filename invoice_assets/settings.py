@@ -26,6 +26,7 @@ class Settings:
     organization_id: str = ""
     auth_scheme: str = "Zoho-oauthtoken"
     requests_per_minute: int = 100
+    concurrent_reads: int = 4
     max_retries: int = 3
     backoff_factor_s: float = 2.0
     dataset: str = "invoicing"
@@ -62,6 +63,7 @@ class Settings:
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
             requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
+            concurrent_reads=_count(given, "INVOICE_API_CONCURRENT_READS", cls.concurrent_reads),
             max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
             backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
             dataset=given.get("INVOICE_DATASET", cls.dataset),
@@ -122,6 +124,13 @@ def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
     if number != int(number):
         raise SettingsError(f"{name} is {given[name]!r}: set it to a whole number, or leave it out for {default}.")
     return int(number)
+
+
+def _count(given: Mapping[str, str], name: str, default: int) -> int:
+    number = _whole_number(given, name, default)
+    if number == 0:
+        raise SettingsError(f"{name} is {given[name]!r}: set it to 1 or more, or leave it out for {default}.")
+    return number
 
 
 def _hours(given: Mapping[str, str], name: str, default: float) -> float:

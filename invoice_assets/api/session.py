@@ -6,7 +6,7 @@ it means, lives in `envelope.py`. https://requests.readthedocs.io/en/latest/user
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,8 @@ from invoice_assets.errors import InvoicingError, TransientError
 
 ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
 ORGANIZATION_PARAMETER = "organization_id"
+CHUNK_BYTES = 1 << 20
+"""More than a page: 200 rows of the widest resource come to some 400 kB."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +45,16 @@ class ApiUsage:
     failed_attempts: int = 0
     bytes: int = 0
     quota_remaining: int | None = None
+
+    def add(self, later: "ApiUsage") -> "ApiUsage":
+        """The cost of this session and a later one together."""
+        remaining = self.quota_remaining if later.quota_remaining is None else later.quota_remaining
+        return ApiUsage(
+            requests=self.requests + later.requests,
+            failed_attempts=self.failed_attempts + later.failed_attempts,
+            bytes=self.bytes + later.bytes,
+            quota_remaining=remaining,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +83,10 @@ class ApiResponse(requests.Response):
     """A successful answer of the API; its body is decoded once, however often it is asked for."""
 
     _envelope: Envelope | None = None
+
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+        """The body in pieces of `CHUNK_BYTES`: requests reads ten kilobytes at a time, dozens of times a page."""
+        return super().iter_content(max(chunk_size or 0, CHUNK_BYTES), decode_unicode)
 
     def json(self, **kwargs: Any) -> Envelope:
         """The decoded body. Raises `InvalidResponseError` where it is no JSON object."""

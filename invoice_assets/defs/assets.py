@@ -5,35 +5,39 @@ its failures are told in `failures.py`, what checks the table in `checks.py`.
 https://docs.dagster.io/integrations/libraries/dlt
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import dlt
 from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, MaterializeResult, multi_asset
-from dlt.common.schema import Schema
-from dlt.extract import DltSource
+from dlt.extract import DltResource
 
-from invoice_assets.defs.dlt_integration import DagsterDltResource, build_dlt_asset_specs
+from invoice_assets.defs.dlt_integration import DagsterDltResource, DltResourceTranslatorData
 from invoice_assets.defs.failures import report_failures
 from invoice_assets.defs.load_metadata import describe_load, tell_partitions
-from invoice_assets.defs.loads import Loader
 from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
+from invoice_assets.defs.read_plan import find_upcoming_reads, name_load_step
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator, build_asset_key
-from invoice_assets.ingest.windows import COMPLETE
+from invoice_assets.ingest.windows import COMPLETE, ReadRequest
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
 
-def build_asset(spec: ResourceSpec, *, settings: Settings, translator: InvoicingTranslator) -> AssetsDefinition:
-    """The asset that reads one resource, whole or by windows, and merges what it read into its table."""
+def build_asset(
+    spec: ResourceSpec, *, catalog: Mapping[str, ResourceSpec], settings: Settings, translator: InvoicingTranslator
+) -> AssetsDefinition:
+    """The asset that reads one resource, whole or by windows, and merges what it read into its table.
+
+    While it does, lists of the catalog that later steps of the run will ask for are read ahead.
+    """
     partitions = build_partitions(spec.cadence, settings)
 
     @multi_asset(
-        name=f"load_{spec.name}",
-        specs=build_dlt_asset_specs(_placeholder_source(spec), None, translator),  # type: ignore[arg-type]  # upstream: no pipeline is fine, the body brings its own
+        name=name_load_step(spec),
+        specs=[translator.get_asset_spec(DltResourceTranslatorData(resource=_placeholder(spec), pipeline=None))],
         partitions_def=partitions,
         backfill_policy=BackfillPolicy.single_run() if partitions else None,
         pool=name_pool(spec, settings),
@@ -46,18 +50,20 @@ def build_asset(spec: ResourceSpec, *, settings: Settings, translator: Invoicing
         warehouse: WarehouseResource,
     ) -> Iterator[MaterializeResult[Any]]:
         """Read the resource's list and merge its rows into the table."""
-        started_at = datetime.now(UTC)
-        with report_failures(spec), invoice_api.open_session() as session:
+        from invoice_assets.defs.loads import Loader
+
+        now = datetime.now(UTC)
+        window = cover(partitions, context.partition_keys, now=now) if partitions else COMPLETE
+        with report_failures(spec):
             load = Loader(
-                spec=spec,
-                window=cover(partitions, context.partition_keys, now=started_at) if partitions else COMPLETE,
+                request=ReadRequest(spec=spec, window=window),
+                upcoming=find_upcoming_reads(context, catalog, settings=settings, now=now),
                 is_partitioned=partitions is not None,
                 context=context,
                 dlt_resource=dlt_resource,
                 translator=translator,
-                session=session,
+                invoice_api=invoice_api,
                 warehouse=warehouse,
-                started_at=started_at,
             ).load()
         if partitions:
             tell_partitions(context, load, partitions)
@@ -66,6 +72,9 @@ def build_asset(spec: ResourceSpec, *, settings: Settings, translator: Invoicing
     return load_resource
 
 
-def _placeholder_source(spec: ResourceSpec) -> DltSource:
-    """A source that only names the resource: definitions are loaded without credentials and without a connection."""
-    return DltSource(Schema(spec.name), spec.name, [dlt.resource([], name=spec.name)])
+def _placeholder(spec: ResourceSpec) -> DltResource:
+    """A dlt resource that is only a name: definitions are loaded without credentials and without a connection.
+
+    And without a source, whose schema would start dlt's run context, plugins and HTTP client for its naming convention.
+    """
+    return dlt.resource([], name=spec.name)

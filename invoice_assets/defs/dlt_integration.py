@@ -8,7 +8,7 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=r".*`dagster-embedded-elt` library.*")
-    from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator, build_dlt_asset_specs
+    from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator
 
 from dagster_dlt.translator import DltResourceTranslatorData
 from dlt.common.warnings import DltDeprecationWarning
@@ -16,4 +16,4 @@ from dlt.common.warnings import DltDeprecationWarning
 # dagster-dlt 0.29.1 calls by its old name what dlt 1.30 renamed to abort_packages, once a load.
 warnings.filterwarnings("ignore", message="drop_pending_packages is deprecated", category=DltDeprecationWarning)
 
-__all__ = ["DagsterDltResource", "DagsterDltTranslator", "DltResourceTranslatorData", "build_dlt_asset_specs"]
+__all__ = ["DagsterDltResource", "DagsterDltTranslator", "DltResourceTranslatorData"]

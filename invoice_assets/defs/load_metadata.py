@@ -7,15 +7,16 @@ https://docs.dagster.io/guides/build/assets/metadata-and-tags
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import AssetExecutionContext, MetadataValue, TimeWindowPartitionsDefinition
 
-from invoice_assets.defs.loads import Load
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.translator import build_table_schema
-from invoice_assets.ingest.typing import name_new_columns
 from invoice_assets.ingest.windows import Window
+
+if TYPE_CHECKING:
+    from invoice_assets.defs.loads import Load
 
 COMPLETE_PARTITION = "partition_is_complete"
 """Metadata of a partition: whether its day was over when it was read."""
@@ -37,7 +38,7 @@ class LoadFacts:
     """The catalog's columns that no row had a field for."""
 
 
-def describe_load(load: Load) -> dict[str, Any]:
+def describe_load(load: "Load") -> dict[str, Any]:
     """What was read, what it cost and what is in the table now."""
     metadata: dict[str, Any] = {
         "rows_loaded": load.census.rows,
@@ -61,7 +62,7 @@ def describe_load(load: Load) -> dict[str, Any]:
     return metadata
 
 
-def tell_partitions(context: AssetExecutionContext, load: Load, partitions: TimeWindowPartitionsDefinition) -> None:
+def tell_partitions(context: AssetExecutionContext, load: "Load", partitions: TimeWindowPartitionsDefinition) -> None:
     """Tell each partition how many of the table's rows are its own, and the last one what the whole load has cost."""
     keys = context.partition_keys
     for key, rows in count_by_partition(partitions, keys, load.rows_by_modification).items():
@@ -87,7 +88,7 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
     )
 
 
-def _describe_read(load: Load) -> dict[str, Any]:
+def _describe_read(load: "Load") -> dict[str, Any]:
     start, end = load.window.start, load.window.end
     return {
         "started_at": load.started_at.isoformat(),
@@ -102,7 +103,9 @@ def _parse(instant: str | None) -> datetime | None:
     return datetime.fromisoformat(instant) if instant else None
 
 
-def _describe_new_columns(load: Load) -> dict[str, dict[str, str]]:
+def _describe_new_columns(load: "Load") -> dict[str, dict[str, str]]:
+    from invoice_assets.ingest.typing import name_new_columns
+
     """Each field that the catalog does not know: the column that it landed in, and its JSON type on the wire."""
     types = load.census.new_columns
     return {
@@ -110,7 +113,7 @@ def _describe_new_columns(load: Load) -> dict[str, dict[str, str]]:
     }
 
 
-def _collect_warnings(load: Load) -> list[str]:
+def _collect_warnings(load: "Load") -> list[str]:
     warnings = [load.deletion_refusal] if load.deletion_refusal else []
     if load.report.sort_ignored:
         warnings.append(

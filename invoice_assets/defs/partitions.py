@@ -9,6 +9,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from dagster import DailyPartitionsDefinition, TimeWindowPartitionsDefinition
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from invoice_assets.ingest.windows import Window
 from invoice_assets.resource_spec import Cadence
@@ -35,6 +40,18 @@ def cover(partitions: TimeWindowPartitionsDefinition, keys: Sequence[str], *, no
         start=None if keys[0] == partitions.get_first_partition_key() else first.start,
         end=None if last.end > now else last.end,
     )
+
+
+def find_selected_keys(
+    partitions: TimeWindowPartitionsDefinition, tags: Mapping[str, str], *, now: datetime
+) -> Sequence[str]:
+    """The partitions that a run's tags ask for; none where they name none that exists."""
+    first = tags.get(ASSET_PARTITION_RANGE_START_TAG, tags.get(PARTITION_NAME_TAG, ""))
+    last = tags.get(ASSET_PARTITION_RANGE_END_TAG, first)
+    keys = partitions.get_partition_keys(current_time=now)
+    if first not in keys or last not in keys:
+        return []
+    return keys[keys.index(first) : keys.index(last) + 1]
 
 
 def count_by_partition(

@@ -1,27 +1,31 @@
 """Dagster resources: the API that is read and the warehouse that is loaded.
 
 Tokens, sessions and destinations themselves live below, in `api/` and `ingest/`; here is only their configuration.
+They are imported by the run that needs them: who only loads the definitions waits for no HTTP client and no Arrow.
 https://docs.dagster.io/guides/build/external-resources
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import dlt
-from dagster import ConfigurableResource, EnvVar
+from dagster import ConfigurableResource, EnvVar, InitResourceContext
 from dlt.pipeline.pipeline import Pipeline
 from pydantic import Field, PrivateAttr
 
-from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
-from invoice_assets.api.pacing import RequestPacer
-from invoice_assets.api.retries import RetryPolicy
-from invoice_assets.api.session import ApiAccount, ApiSession
-from invoice_assets.ingest.pipeline import open_pipeline
-from invoice_assets.ingest.warehouse import open_destination
+from invoice_assets.ingest.windows import ReadRequest
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
+    from invoice_assets.api.pacing import RequestPacer
+    from invoice_assets.api.session import ApiSession
+    from invoice_assets.ingest.reading import Read, Reads
 
 
 class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
@@ -43,14 +47,18 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     requests_per_minute: int = Field(
         default=Settings.requests_per_minute, ge=0, description="Pacing of requests; 0 sends them unpaced."
     )
+    concurrent_reads: int = Field(
+        default=Settings.concurrent_reads, ge=1, description="Lists that a run reads at a time; 1 reads none ahead."
+    )
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
         default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
     )
 
     _lock: Lock = PrivateAttr(default_factory=Lock)
-    _tokens: AccessTokenProvider | None = PrivateAttr(default=None)
-    _pacer: RequestPacer | None = PrivateAttr(default=None)
+    _tokens: "AccessTokenProvider | None" = PrivateAttr(default=None)
+    _pacer: "RequestPacer | None" = PrivateAttr(default=None)
+    _reads: "Reads | None" = PrivateAttr(default=None)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "InvoiceApiResource":
@@ -66,6 +74,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
             requests_per_minute=settings.requests_per_minute,
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
+            concurrent_reads=settings.concurrent_reads,
         )
 
     def __repr__(self) -> str:
@@ -73,12 +82,17 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
     __str__ = __repr__
 
-    def open_session(self) -> ApiSession:
+    def open_session(self) -> "ApiSession":
         """A session for one load; close it afterwards. It counts its own requests, and shares token and pacing.
 
         Raises:
             ConfigurationError: An address or a credential is missing or unusable.
         """
+        from invoice_assets.api.oauth import AccessTokenProvider
+        from invoice_assets.api.pacing import RequestPacer
+        from invoice_assets.api.retries import RetryPolicy
+        from invoice_assets.api.session import ApiAccount, ApiSession
+
         account = ApiAccount(base_url=self.base_url, organization_id=self.organization_id, auth_scheme=self.auth_scheme)
         policy = RetryPolicy(max_retries=self.max_retries, backoff_factor_s=self.backoff_factor)
         with self._lock:
@@ -86,7 +100,26 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
             self._pacer = self._pacer or RequestPacer(requests_per_minute=self.requests_per_minute)
         return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
 
-    def _build_grant(self) -> RefreshTokenGrant:
+    @contextmanager
+    def open_read(
+        self, request: ReadRequest, *, upcoming: Sequence[ReadRequest], is_outdated: Callable[[datetime], bool]
+    ) -> "Iterator[Read]":
+        """The read of a list, begun now or while an earlier one was loaded; see `Reads.open`."""
+        from invoice_assets.ingest.reading import Reads
+
+        with self._lock:
+            self._reads = self._reads or Reads(open_session=self.open_session, at_once=self.concurrent_reads)
+        with self._reads.open(request, upcoming=upcoming, is_outdated=is_outdated) as read:
+            yield read
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        """Give up the reads that a run has begun and no step has asked for."""
+        if self._reads:
+            self._reads.close()
+
+    def _build_grant(self) -> "RefreshTokenGrant":
+        from invoice_assets.api.oauth import RefreshTokenGrant
+
         return RefreshTokenGrant(
             token_url=self.token_url,
             client_id=(self.client_id or _dlt_secret("client_id")).strip(),
@@ -123,6 +156,9 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         Raises:
             WarehouseLockedError: Another process keeps the DuckDB file.
         """
+        from invoice_assets.ingest.pipeline import open_pipeline
+        from invoice_assets.ingest.warehouse import open_destination
+
         with (
             open_destination(self.destination_type, database=self.database, patience_s=self.patience_s) as destination,
             open_pipeline(spec, destination=destination, dataset=self.dataset) as pipeline,

@@ -32,7 +32,6 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
     A read without rows is not believed, nor one that lacks more than `limit` (a share from 0 to 1) of the live rows: an
     API that answers with too little must not empty a table.
     """
-    live_rows = count_rows(pipeline, spec)
     with pipeline.sql_client() as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
         # Not `NOT IN`, which PostgreSQL answers by going through all keys for each row once they outgrow its memory.
@@ -42,7 +41,10 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
         )
         counted = client.execute_sql(f"SELECT COUNT(*) {gone}")
         missing_rows = int(counted[0][0]) if counted else 0
-        if missing_rows and (not rows_seen or missing_rows > limit * live_rows):
+        if not missing_rows:
+            return Missing()
+        live_rows = count_rows(pipeline, spec)
+        if not rows_seen or missing_rows > limit * live_rows:
             return Missing(
                 refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
                 f"{limit:.0%} of INVOICE_DELETION_LIMIT; none was marked as deleted."
@@ -52,9 +54,12 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
 
 def mark_deletions(pipeline: Pipeline, spec: ResourceSpec, keys: Iterable[str], *, deleted_at: datetime) -> None:
     """Mark the live rows with these keys as deleted."""
+    ordered = sorted(keys)
+    if not ordered:
+        return
     with pipeline.sql_client() as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
-        for some in _split(sorted(keys)):
+        for some in _split(ordered):
             places = ", ".join(["%s"] * len(some))
             client.execute_sql(
                 f"UPDATE {table} SET {DELETED_AT} = %s WHERE {DELETED_AT} IS NULL AND {key} IN ({places})",

@@ -7,7 +7,10 @@ https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic
 from collections.abc import Iterator
 from typing import Any
 
+import dlt
 import pyarrow as pa
+from dlt.common.jsonpath import compile_path
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.client import PageData
@@ -17,7 +20,7 @@ from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
-from invoice_assets.ingest.typing import build_table
+from invoice_assets.ingest.typing import ColumnBatch
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import DELETED_AT, IncrementalRead, ResourceSpec
 
@@ -30,8 +33,7 @@ def build_source(
 ) -> DltSource:
     """The rows of the list that were last modified within the window: a source whose one resource yields Arrow tables.
 
-    Rows are merged into the table on the primary key; of two rows with one key the last modified wins. `report` and
-    `batcher` tell afterwards what was seen.
+    `report` and `batcher` tell afterwards what was seen.
     """
     source = rest_api_source(
         {
@@ -39,13 +41,11 @@ def build_source(
             "resources": [
                 {
                     "name": spec.name,
-                    "primary_key": spec.primary_key,
-                    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
-                    "columns": build_column_hints(spec),
                     "endpoint": {
                         "path": spec.path,
                         "params": build_parameters(spec, window=window),
-                        "data_selector": spec.data_selector,
+                        # Compiled here: dlt compiles a selector that is text anew for each page.
+                        "data_selector": compile_path(spec.data_selector),
                         "paginator": build_paginator(spec, report=report, window=window),
                     },
                 }
@@ -55,6 +55,21 @@ def build_source(
     )
     source.resources[spec.name].add_step(batcher)
     return source
+
+
+def build_load_source(spec: ResourceSpec, tables: Iterator[pa.Table]) -> DltSource:
+    """Tables of rows on their way into the resource's table: a source whose one resource is merged on the primary key.
+
+    Of two rows with one key the last modified wins.
+    """
+    resource = dlt.resource(
+        tables,
+        name=spec.name,
+        primary_key=spec.primary_key,
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        columns=build_column_hints(spec),
+    )
+    return DltSource(Schema(spec.name), spec.name, [resource])
 
 
 def build_paginator(spec: ResourceSpec, *, report: ScanReport, window: Window = COMPLETE) -> CheckedPaginator:
@@ -104,17 +119,18 @@ class RowBatcher:
         self.census = RowCensus(spec)
         self._spec = spec
         self._window = window
-        self._rows: list[Row] = []
+        self._batch = ColumnBatch(spec)
         self._seen_on_last_page: set[str] = set()
 
     def __call__(self, page: PageData[Row], meta: Any = None) -> Iterator[pa.Table]:
         """Take a page in; yield a table where a batch is full or the list is at its end."""
-        self._rows.extend(self._choose_rows(page))
-        if len(self._rows) >= BATCH_ROWS or not page.paginator.has_next_page:
-            # Emptied before the table is handed on: dlt may bring the next page before it resumes this generator.
-            rows, self._rows = self._rows, []
-            self.census.note(rows)
-            yield build_table(self._spec, rows, new_columns=list(self.census.new_columns))
+        rows = self._choose_rows(page)
+        self.census.note(rows)
+        self._batch.extend(rows, new_columns=self.census.new_columns)
+        if len(self._batch) >= BATCH_ROWS or not page.paginator.has_next_page:
+            # Begun anew before the table is handed on: dlt may bring the next page before it resumes this generator.
+            batch, self._batch = self._batch, ColumnBatch(self._spec)
+            yield batch.build_table()
 
     def _choose_rows(self, page: list[Row]) -> list[Row]:
         """The rows of the window, less those that the page before brought: a keyset asks for its last ones again."""

@@ -4,12 +4,14 @@ Fields that the catalog does not know become text columns of their own (docs/adr
 business of `source.py`. https://arrow.apache.org/docs/python/
 """
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
+from types import NoneType
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from invoice_assets.api.envelope import Row, WireNumber
@@ -46,22 +48,82 @@ def arrow_schema(spec: ResourceSpec) -> pa.Schema:
     return pa.schema([*fields, pa.field(DELETED_AT, INSTANT)])
 
 
-def build_table(spec: ResourceSpec, rows: Sequence[Row], *, new_columns: Sequence[str] = ()) -> pa.Table:
-    """The rows as one Arrow table: the catalog's columns, `deleted_at` (NULL), `new_columns` as text.
+def build_table(spec: ResourceSpec, rows: Sequence[Row], *, new_columns: Iterable[str] = ()) -> pa.Table:
+    """The rows as one Arrow table; see `ColumnBatch`."""
+    batch = ColumnBatch(spec)
+    batch.extend(rows, new_columns=new_columns)
+    return batch.build_table()
 
-    `new_columns` are fields of the rows that the catalog does not know.
 
-    Raises:
-        InvalidValueError: A value does not fit its column, or a row has no primary key.
+class ColumnBatch:
+    """Rows of the wire, taken apart as they come into a list of values for each column of a table to be.
+
+    The catalog's columns, and those that it does not know, which the caller names. Rows are not kept: a page's
+    dictionaries and nested values would be walked through by every garbage collection until the table is built.
     """
-    _require_primary_keys(spec, rows)
-    arrays = [_convert_column(spec, column, rows) for column in spec.columns]
-    arrays.append(pa.nulls(len(rows), INSTANT))
-    fields = list(arrow_schema(spec))
-    for name, column_name in name_new_columns(spec, new_columns).items():
-        arrays.append(pa.array([_as_text(row.get(name)) for row in rows], pa.string()))
-        fields.append(pa.field(column_name, pa.string()))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    def __init__(self, spec: ResourceSpec) -> None:
+        self._spec = spec
+        self._values: dict[str, list[Any]] = {column.name: [] for column in spec.columns}
+        self._new_values: dict[str, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._values[self._spec.primary_key])
+
+    def extend(self, rows: Sequence[Row], *, new_columns: Iterable[str] = ()) -> None:
+        """Take rows in; `new_columns` are fields of theirs that the catalog does not know."""
+        for field in new_columns:
+            if field not in self._new_values:
+                self._new_values[field] = [None] * len(self)
+        for column in self._spec.columns:
+            values = [row.get(column.name) for row in rows]
+            self._values[column.name] += _encode_each(values) if column.data_type == "json" else values
+        for field, values in self._new_values.items():
+            values += [row.get(field) for row in rows]
+
+    def build_table(self) -> pa.Table:
+        """The rows as one Arrow table: the catalog's columns, `deleted_at` (NULL), the new columns as text.
+
+        Raises:
+            InvalidValueError: A value does not fit its column, or a row has no primary key.
+        """
+        self._require_primary_keys()
+        arrays = [self._convert(column) for column in self._spec.columns]
+        arrays.append(pa.nulls(len(self), INSTANT))
+        fields = list(arrow_schema(self._spec))
+        for name, column_name in name_new_columns(self._spec, self._new_values).items():
+            arrays.append(_read_text(self._new_values[name]))
+            fields.append(pa.field(column_name, pa.string()))
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    def _require_primary_keys(self) -> None:
+        keys = self._values[self._spec.primary_key]
+        if missing := keys.count(None) + keys.count(""):
+            raise InvalidValueError(
+                f"{self._spec.name}: {missing} of {len(keys)} rows came without a {self._spec.primary_key}. They "
+                "cannot be merged, and leaving them out would lose them; nothing of this load was written. Report it "
+                "to the API's vendor."
+            )
+
+    def _convert(self, column: Column) -> pa.Array:
+        values = self._values[column.name]
+        try:
+            return _convert(column, values)
+        except _MISFITS:
+            raise self._find_invalid_value(column, values) from None
+
+    def _find_invalid_value(self, column: Column, values: list[Any]) -> InvalidValueError:
+        keys = self._values[self._spec.primary_key]
+        for key, value in zip(keys, values, strict=True):
+            try:
+                _convert(column, [value])
+            except _MISFITS:
+                return InvalidValueError(
+                    f"{self._spec.name}: {column.name} of {self._spec.primary_key} {key} is a JSON "
+                    f"{json_type(value)} that does not fit {arrow_type(column)}. Nothing of this load was written: "
+                    "mend the value at the source, or the column's type in invoice_assets/catalog.py."
+                )
+        return InvalidValueError(f"{self._spec.name}: {column.name} does not fit {arrow_type(column)} as a whole.")
 
 
 def name_new_columns(spec: ResourceSpec, fields: Iterable[str]) -> dict[str, str]:
@@ -113,81 +175,48 @@ def _encode_wire_number(value: object) -> msgspec.Raw:
 _json_encoder = msgspec.json.Encoder(enc_hook=_encode_wire_number)
 
 
-def _require_primary_keys(spec: ResourceSpec, rows: Sequence[Row]) -> None:
-    missing = sum(1 for row in rows if row.get(spec.primary_key) in (None, ""))
-    if missing:
-        raise InvalidValueError(
-            f"{spec.name}: {missing} of {len(rows)} rows came without a {spec.primary_key}. They cannot be merged, and "
-            "leaving them out would lose them; nothing of this load was written. Report it to the API's vendor."
-        )
+def _encode_each(values: list[Any]) -> list[str]:
+    """The values as JSON text each; compact JSON has no line breaks of its own."""
+    return _json_encoder.encode_lines(values).decode().split("\n")[:-1]
 
 
-def _convert_column(spec: ResourceSpec, column: Column, rows: Sequence[Row]) -> pa.Array:
-    convert = _CONVERTERS[column.data_type]
-    values = [row.get(column.name) for row in rows]
+_MISFITS = (pa.ArrowException, TypeError, ValueError, OverflowError)
+
+
+def _convert(column: Column, values: list[Any]) -> pa.Array:
+    """The values of a column as its Arrow type. Raises one of `_MISFITS` where one does not fit."""
+    match column.data_type:
+        case "bigint" if {*map(type, values)} <= {int, NoneType}:
+            return pa.array(values, pa.int64())
+        case "bool" if {*map(type, values)} <= {bool, NoneType}:
+            return pa.array(values, pa.bool_())
+        case "bool":
+            read = [_BOOLEANS.get(value, value) if isinstance(value, str) else value for value in values]
+            return pa.array(read, pa.bool_())
+        case "json":
+            return _blank(pa.array(values, pa.string()), *_NO_JSON[: 2 if column.empty_is_null else 1])
+    texts = _read_text(values)
     if column.empty_is_null:
-        values = [None if value == "" else value for value in values]
+        texts = _blank(texts, "")
+    if column.data_type == "bigint":
+        texts = texts.cast(pa.decimal128(38, 6))
+    return texts.cast(arrow_type(column))
+
+
+def _blank(texts: pa.Array, *blanks: str) -> pa.Array:
+    """The texts, with NULL in the place of those that mean "no value"."""
+    is_blank = pc.is_in(texts, value_set=pa.array(blanks, pa.string()))
+    return pc.if_else(is_blank, pa.scalar(None, pa.string()), texts)
+
+
+def _read_text(values: list[Any]) -> pa.Array:
+    """Strings as they are, anything else as JSON text."""
     try:
-        return convert(values, arrow_type(column))
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        raise _find_invalid_value(spec, column, rows, values, convert) from None
-
-
-Converter = Callable[[list[Any], pa.DataType], pa.Array]
-
-
-def _find_invalid_value(
-    spec: ResourceSpec, column: Column, rows: Sequence[Row], values: list[Any], convert: Converter
-) -> InvalidValueError:
-    for row, value in zip(rows, values, strict=True):
-        try:
-            convert([value], arrow_type(column))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return InvalidValueError(
-                f"{spec.name}: {column.name} of {spec.primary_key} {row[spec.primary_key]} is a JSON "
-                f"{json_type(value)} that does not fit {arrow_type(column)}. Nothing of this load was written: "
-                "mend the value at the source, or the column's type in invoice_assets/catalog.py."
-            )
-    return InvalidValueError(f"{spec.name}: {column.name} does not fit {arrow_type(column)} as a whole.")
-
-
-def _convert_text(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    try:
-        return pa.array(values, data_type)
+        return pa.array(values, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        return pa.array([_as_text(value) for value in values], data_type)
+        texts = [value if value is None or isinstance(value, str) else encode_json(value) for value in values]
+        return pa.array(texts, pa.string())
 
 
-def _as_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else encode_json(value)
-
-
-def _convert_from_text(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    return pa.array([_as_text(value) for value in values], pa.string()).cast(data_type)
-
-
-def _convert_integers(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    if all(value is None or type(value) is int for value in values):
-        return pa.array(values, data_type)
-    return _convert_from_text(values, pa.decimal128(38, 6)).cast(data_type)
-
-
-def _convert_booleans(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    return pa.array([_BOOLEANS.get(value, value) if isinstance(value, str) else value for value in values], data_type)
-
-
-def _convert_json(values: list[Any], data_type: pa.DataType) -> pa.Array:
-    return pa.array([None if value is None else encode_json(value) for value in values], data_type)
-
-
-_BOOLEANS = {"true": True, "false": False}
-
-_CONVERTERS: dict[str, Converter] = {
-    "text": _convert_text,
-    "decimal": _convert_from_text,
-    "bigint": _convert_integers,
-    "bool": _convert_booleans,
-    "date": _convert_from_text,
-    "timestamp": _convert_from_text,
-    "json": _convert_json,
-}
+_BOOLEANS = {"true": True, "false": False, "": None}
+_NO_JSON = ("null", '""')

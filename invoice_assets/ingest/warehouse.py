@@ -6,7 +6,7 @@ What is loaded into it lives in `pipeline.py`. https://dlthub.com/docs/general-u
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 NAMED_DESTINATION = "warehouse"
 CATALOG = "warehouse"
+"""The name under which a DuckDB file is attached."""
 LOCK_POLL_S = 0.5
+MEMORY_MB = 112
+"""What DuckDB may hold; beyond it, it works on disk. One thread, since each works on a batch of its own.
+
+By default it takes 80 % of the machine: a load of 500,000 invoices peaked at 900 MB (docs/performance.md).
+"""
 
 _LOCK_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _HELD_BY_THIS_PROCESS = "Unique file handle conflict"
@@ -51,12 +57,12 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
     if destination_type != "duckdb":
         yield dlt.destination(NAMED_DESTINATION)
         return
+    from invoice_assets.ingest.duckdb_destination import LoadDuckDb
+
     connection = attach_duckdb(Path(database), patience_s=patience_s)
     try:
-        credentials = DuckDbCredentials(connection)
-        # dlt works in clones of the connection; without this a clone starts in the connection's own, empty database.
-        credentials.pragmas = [f"search_path='{CATALOG}.main'"]
-        yield dlt.destinations.duckdb(credentials)
+        with closing(LoadDuckDb(DuckDbCredentials(connection))) as destination:
+            yield destination
     finally:
         connection.close()
 
@@ -85,7 +91,9 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
         before_sleep=_say_once_who_is_waited_for(path),
         reraise=True,
     )
-    connection = duckdb.connect()
+    connection = duckdb.connect(
+        config={"threads": 1, "memory_limit": f"{MEMORY_MB}MB", "temp_directory": f"{path}.tmp"}
+    )
     quoted_path = "'" + str(path).replace("'", "''") + "'"
     try:
         retrying(connection.execute, f"ATTACH {quoted_path} AS {CATALOG}")

@@ -6,6 +6,8 @@ Which window a partition covers is decided in `defs/partitions.py`; who walks th
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from invoice_assets.resource_spec import ResourceSpec
+
 OVERLAP = timedelta(minutes=5)
 """Rows are asked for from this long before a window: clocks differ, and a row read twice is merged."""
 
@@ -38,6 +40,14 @@ class Window:
 
 
 COMPLETE = Window()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRequest:
+    """What is to be read: a resource's list, and the window of last changes."""
+
+    spec: ResourceSpec
+    window: Window = COMPLETE
 
 
 def format_instant(instant: datetime) -> str:
