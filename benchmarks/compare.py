@@ -73,7 +73,7 @@ def _compare(medians: Mapping[Peer, Cost], *, rounds: int, rows: Mapping[str, in
             for loader, cost in medians.items()
         ),
         note=f"Medians of {rounds}, the loaders alternating. CPU seconds are those of the whole tree of processes. "
-        "What comes before a loader says that it is ready (interpreter, imports, definitions) is in the last "
+        "What comes before a load begins and after it has ended (interpreter, imports, definitions) is in the last "
         "column only. After every single load, row counts, distinct keys and one amount per resource are compared with "
         "what was served; for this project, every value of every column.",
     )

@@ -35,9 +35,10 @@ OTHER_SETTINGS = ("INVOICE_", "DESTINATION__")
 class Cost:
     """What a process and all that it started have cost.
 
-    "Loading" begins with the line that says that the process is ready; its imports are done then. `peak_mb` (10^6
-    bytes) is the larger of two: the largest process's peak of resident memory, and, where there were several at once,
-    the sampled sum of their proportional set sizes. It cannot be less than what the measuring process itself takes.
+    "Loading" is what lies between the two lines with which a loader says that it begins and ends, after its imports and
+    before its interpreter's end; a process that says nothing is measured whole. `peak_mb` (10^6 bytes) is the larger of
+    two: the largest process's peak of resident memory, and, where there were several at once, the sampled sum of their
+    proportional set sizes. It cannot be less than what the measuring process itself takes.
     """
 
     cpu_s: float
@@ -48,7 +49,7 @@ class Cost:
     requests: Mapping[str, int] = field(default_factory=dict)
     """By resource, and those for access tokens."""
     said: str = ""
-    """What it printed after it was ready."""
+    """What it printed last, after these lines."""
 
 
 def median_of(costs: Sequence[Cost]) -> Cost:
@@ -91,24 +92,29 @@ def measure(
         )
         assert process.stdout
         with _watch_memory(process.pid) as peaks_bytes, process.stdout, _killed_on_error(process):
-            first_line = process.stdout.readline()
-            ready = time.monotonic()
-            said = process.stdout.read()
+            lines = [(time.monotonic(), line) for line in process.stdout]
             _, status, usage = os.wait4(process.pid, 0)
             ended = time.monotonic()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)} failed ({process.returncode}): {_read_end(complaints)}")
     cpu_s = usage.ru_utime + usage.ru_stime
+    (ready, begun_cpu_s), (done, done_cpu_s) = _read_announcements(lines) or ((started, 0.0), (ended, cpu_s))
     return Cost(
         cpu_s=cpu_s,
-        loading_cpu_s=cpu_s - (msgspec.json.decode(first_line)["ready_cpu_s"] if first_line else 0.0),
+        loading_cpu_s=done_cpu_s - begun_cpu_s,
         wall_s=ended - started,
-        loading_wall_s=ended - ready,
+        loading_wall_s=done - ready,
         peak_mb=max(usage.ru_maxrss * 1024, *peaks_bytes) / 1e6,
         requests=server.take_counts() if server else {},
-        said=said.decode(),
+        said=lines[-1][1].decode() if lines else "",
     )
+
+
+def _read_announcements(lines: Sequence[tuple[float, bytes]]) -> tuple[tuple[float, float], ...]:
+    """When a load began and ended, and the CPU seconds used by then; nothing where that was not said."""
+    announced = [(at, msgspec.json.decode(line)) for at, line in lines if b"_cpu_s" in line]
+    return tuple((at, float(cpu_s)) for at, said in announced for cpu_s in said.values())
 
 
 def _build_environment(folder: Path, server: RunningServer | None) -> dict[str, str]:

@@ -51,6 +51,7 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_ORGANIZATION_ID", "4815", "organization_id", "4815", id="organisation"),
         pytest.param("INVOICE_API_AUTH_SCHEME", "Bearer", "auth_scheme", "Bearer", id="auth-scheme"),
         pytest.param("INVOICE_API_REQUESTS_PER_MINUTE", "0", "requests_per_minute", 0, id="pacing"),
+        pytest.param("INVOICE_API_CONCURRENT_READS", "1", "concurrent_reads", 1, id="reads"),
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
         pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
@@ -112,6 +113,7 @@ def test_the_base_url_ends_in_one_slash(given: str) -> None:
     ("variable", "default"),
     [
         ("INVOICE_API_REQUESTS_PER_MINUTE", "100"),
+        ("INVOICE_API_CONCURRENT_READS", "4"),
         ("INVOICE_API_MAX_RETRIES", "3"),
         ("INVOICE_API_BACKOFF_FACTOR", "2.0"),
     ],
@@ -128,6 +130,7 @@ def test_a_bad_number_is_refused_with_its_name_its_value_and_the_mend(variable: 
     ("variable", "value"),
     [
         pytest.param("INVOICE_API_REQUESTS_PER_MINUTE", "0.5", id="half-a-request-would-be-unpaced"),
+        pytest.param("INVOICE_API_CONCURRENT_READS", "1.5", id="half-a-list"),
         pytest.param("INVOICE_API_MAX_RETRIES", "2.5", id="half-a-retry"),
     ],
 )
@@ -135,6 +138,17 @@ def test_a_fraction_where_a_whole_number_belongs_is_refused(variable: str, value
     """Cut off, 0.5 requests a minute is 0, which means no pacing at all."""
     with pytest.raises(SettingsError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_no_list_at_a_time_is_refused_in_words() -> None:
+    with pytest.raises(
+        SettingsError, match="INVOICE_API_CONCURRENT_READS is '0': set it to 1 or more, or leave it out"
+    ):
+        Settings.from_env({"INVOICE_API_CONCURRENT_READS": "0"})
+
+
+def test_four_lists_are_read_at_a_time_unless_told_otherwise() -> None:
+    assert Settings.from_env({}).concurrent_reads == 4
 
 
 def test_the_settings_know_which_variables_are_set_and_nothing_of_the_secrets() -> None:

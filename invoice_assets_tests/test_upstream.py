@@ -16,11 +16,15 @@ from dagster import (
     AssetCheckKey,
     AssetKey,
     DagsterEventType,
+    DagsterInstance,
     EventRecordsFilter,
+    OpExecutionContext,
     RunsFilter,
     job,
     op,
 )
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import create_execution_plan, execute_plan
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from dagster_dlt.translator import DltResourceTranslatorData
 from dlt.sources.helpers.rest_client.client import PageData
@@ -139,6 +143,36 @@ def test_dagster_dlt_names_an_asset_without_a_pipeline() -> None:
 
 @op
 def nothing() -> None: ...
+
+
+@op
+def tell_steps(context: OpExecutionContext) -> None:
+    context.log.info(f"told: {list(context.get_step_execution_context().execution_plan.step_keys_to_execute)}")
+
+
+@job
+def tell_steps_twice() -> None:
+    tell_steps.alias("first")()
+    tell_steps.alias("second")()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        pytest.param(None, ["['first', 'second']", "['first', 'second']"], id="all steps in one process"),
+        pytest.param(["second"], ["['second']"], id="a step in a process of its own"),
+    ],
+)
+def test_a_step_knows_which_steps_its_process_executes(asked: list[str] | None, told: list[str]) -> None:
+    """defs/read_plan.py reads nothing ahead for steps of another process, which is how executors ask for one step."""
+    with DagsterInstance.ephemeral() as instance:
+        in_memory = InMemoryJob(tell_steps_twice)
+        plan = create_execution_plan(in_memory, step_keys_to_execute=asked)
+        run = instance.create_run_for_job(tell_steps_twice, execution_plan=plan)
+        execute_plan(plan, in_memory, instance, run)
+        messages = [entry.user_message for entry in instance.all_logs(run.run_id)]
+
+    assert [text.removeprefix("told: ") for text in messages if text.startswith("told: ")] == told
 
 
 @job

@@ -17,7 +17,7 @@ import requests
 from benchmarks.loaders.pages import open_session, read_pages
 from benchmarks.peers.access import SCHEMA, Access
 from benchmarks.peers.endpoints import ENDPOINTS, Endpoint
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 
 BATCH_ROWS = 10_000
 MIXED = (b'"start_reading":""', b'"end_reading":""')
@@ -26,10 +26,8 @@ MIXED = (b'"start_reading":""', b'"end_reading":""')
 
 def main() -> int:
     """Load all resources into BENCHMARK_DATABASE."""
-    announce_ready()
     access = Access.from_env()
-    session = open_session(access)
-    with duckdb.connect(access.database) as connection:
+    with announced_load(), open_session(access) as session, duckdb.connect(access.database) as connection:
         connection.execute(f"CREATE SCHEMA {SCHEMA}; USE {SCHEMA}")
         for endpoint in ENDPOINTS:
             _load(endpoint, session=session, access=access, connection=connection)

@@ -11,7 +11,7 @@ import requests
 
 from benchmarks.peers.access import Access
 from benchmarks.peers.endpoints import ENDPOINTS, PAGE_SIZE, Endpoint
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 
 TIMEOUT_S = 60
 
@@ -45,12 +45,11 @@ def read_pages(endpoint: Endpoint, *, session: requests.Session, access: Access)
 
 def main() -> int:
     """Read all pages once."""
-    announce_ready()
     access = Access.from_env()
-    session = open_session(access)
-    for endpoint in ENDPOINTS:
-        for _ in read_pages(endpoint, session=session, access=access):
-            pass
+    with announced_load(), open_session(access) as session:
+        for endpoint in ENDPOINTS:
+            for _ in read_pages(endpoint, session=session, access=access):
+                pass
     return 0
 
 

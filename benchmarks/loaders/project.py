@@ -9,7 +9,7 @@ from importlib import import_module
 
 from dagster import AssetKey, AssetSelection, DagsterInstance, JobDefinition
 
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import defs
 from invoice_assets.settings import Settings
@@ -35,8 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     job, tags = build_job(names, has_checks=CHECKS in arguments), select_all_partitions(Settings.from_env())
     for module in IMPORTED_BY_A_RUN:
         import_module(module)
-    with DagsterInstance.ephemeral() as instance:
-        announce_ready()
+    with DagsterInstance.ephemeral() as instance, announced_load():
         result = job.execute_in_process(instance=instance, run_config=QUIET, tags=tags)
     failed = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
     for evaluation in failed:

@@ -15,7 +15,7 @@ from dagster import DagsterInstance, JobDefinition
 
 from benchmarks.loaders.project import build_job
 from benchmarks.peers.access import Access
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 from invoice_assets.defs.schedules import RANGE_END_TAG
 from invoice_assets.settings import Settings
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
@@ -30,8 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     job, complete = build_job([name]), select_all_partitions(Settings.from_env())
     today = select_partitions(complete[RANGE_END_TAG], complete[RANGE_END_TAG])
     costs = []
-    with DagsterInstance.ephemeral() as instance:
-        announce_ready()
+    with DagsterInstance.ephemeral() as instance, announced_load():
         if COMPLETE in arguments:
             costs.append(_time(job, today, instance=instance))
         for _ in range(runs):

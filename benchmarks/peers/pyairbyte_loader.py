@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.access import SCHEMA, Access
 from benchmarks.peers.endpoints import ENDPOINTS, PAGE_SIZE, Endpoint
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 
 SOURCE_NAME = "source-invoicing"
 OFFLINE = {"DO_NOT_TRACK": "1", "AIRBYTE_OFFLINE_MODE": "1"}
@@ -98,9 +98,8 @@ def main() -> int:
     from airbyte.caches import DuckDBCache
     from airbyte.strategies import WriteStrategy
 
-    announce_ready()
     access = Access.from_env()
-    with redirect_stdout(sys.stderr):
+    with announced_load(), redirect_stdout(sys.stderr):
         source = airbyte.get_source(
             SOURCE_NAME, config=vars(access), source_manifest=build_manifest(), streams="*", install_if_missing=False
         )

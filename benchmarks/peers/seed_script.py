@@ -18,7 +18,7 @@ from dlt.sources.rest_api.typing import EndpointResource, RESTAPIConfig
 
 from benchmarks.peers.access import SCHEMA, Access
 from benchmarks.peers.endpoints import ENDPOINTS, PAGE_SIZE, Endpoint
-from benchmarks.peers.readiness import announce_ready
+from benchmarks.peers.readiness import announced_load
 
 
 def request_access_token(access: Access, client: requests.Client) -> str:
@@ -82,19 +82,19 @@ def main(arguments: Sequence[str]) -> int:
         PipelineStepFailed: A resource was not loaded.
     """
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    announce_ready()
-    access = Access.from_env()
-    pipeline = dlt.pipeline(
-        "seed_script",
-        pipelines_dir="pipelines",
-        destination=dlt.destinations.duckdb(access.database),
-        dataset_name=SCHEMA,
-    )
-    if arguments:
-        load = pipeline.run(build_source(access), loader_file_format=cast("TLoaderFileFormat", arguments[0]))
-    else:
-        load = pipeline.run(build_source(access))
-    load.raise_on_failed_jobs()
+    with announced_load():
+        access = Access.from_env()
+        pipeline = dlt.pipeline(
+            "seed_script",
+            pipelines_dir="pipelines",
+            destination=dlt.destinations.duckdb(access.database),
+            dataset_name=SCHEMA,
+        )
+        if arguments:
+            load = pipeline.run(build_source(access), loader_file_format=cast("TLoaderFileFormat", arguments[0]))
+        else:
+            load = pipeline.run(build_source(access))
+        load.raise_on_failed_jobs()
     return 0
 
 

@@ -113,6 +113,7 @@ class ApiSession(requests.Session):
         self.account = account
         self.usage = ApiUsage()
         adapter = _ApiAdapter(account, tokens=tokens, pacer=pacer, policy=policy or RetryPolicy(), usage=self.usage)
+        self.auth = _leave_to_the_adapter
         # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
         self.adapters.clear()
         self.mount(account.origin, adapter)
@@ -187,6 +188,11 @@ class _ApiAdapter(HTTPAdapter):
             raise RetriableError(outcome) from error
         self._usage.quota_remaining = _integer(response.headers, "X-Rate-Limit-Remaining", self._usage.quota_remaining)
         return response
+
+
+def _leave_to_the_adapter(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request as it is: where a session has no `auth`, requests looks for a netrc file before each of them."""
+    return request
 
 
 def describe(request: requests.PreparedRequest) -> str:

@@ -9,27 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from dagster import AssetExecutionContext
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.progress import ProgressLog
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
-from invoice_assets.defs.translator import InvoicingTranslator, build_asset_key
+from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.counting import count_rows, count_rows_by_modification
 from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
 from invoice_assets.ingest.paging import ScanReport
-from invoice_assets.ingest.pipeline import measure_stages
+from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages
 from invoice_assets.ingest.reading import Read
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.ingest.windows import ReadRequest, Window
 from invoice_assets.resource_spec import IncrementalRead, ResourceSpec
 
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 500_000
 """Objects after which the garbage collector looks for cycles: a page of rows is thousands, and has none."""
 
 
@@ -89,14 +91,19 @@ class Loader:
         with (
             self.warehouse.open_pipeline(spec) as pipeline,
             self.invoice_api.open_read(
-                self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, self.context, spec)
+                self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, pipeline, spec)
             ) as read,
         ):
             self._merge(pipeline, read)
-            missing = self._find_missing(pipeline, read)
-            needs_second_look = suspects is None and self._can_have_hidden_rows(read.report)
-            gone = frozenset() if needs_second_look else missing.keys & (suspects or missing.keys)
-            mark_deletions(pipeline, spec, gone, deleted_at=read.started_at)
+            with pipeline.sql_client() as client:
+                missing = self._find_missing(pipeline, read, client)
+                needs_second_look = suspects is None and self._can_have_hidden_rows(read.report)
+                gone = frozenset() if needs_second_look else missing.keys & (suspects or missing.keys)
+                mark_deletions(pipeline, spec, gone, deleted_at=read.started_at, client=client)
+                rows_in_table = count_rows(pipeline, spec, client=client)
+                rows_by_modification = (
+                    count_rows_by_modification(pipeline, spec, client=client) if self.is_partitioned else {}
+                )
             load = Load(
                 spec=spec,
                 window=self.request.window,
@@ -105,8 +112,8 @@ class Loader:
                 census=read.census,
                 rows_marked_deleted=len(gone),
                 deletion_refusal=missing.refusal,
-                rows_in_table=count_rows(pipeline, spec),
-                rows_by_modification=count_rows_by_modification(pipeline, spec) if self.is_partitioned else {},
+                rows_in_table=rows_in_table,
+                rows_by_modification=rows_by_modification,
                 stages_s=measure_stages(pipeline),
                 usage=read.usage,
                 table_name=f"{self.warehouse.dataset}.{spec.name}",
@@ -119,7 +126,8 @@ class Loader:
             self.context.log,
             usage=read.usage,
             window=self.request.window,
-            rows_before=count_rows(pipeline, self.spec),
+            rows_before=lambda: count_rows(pipeline, self.spec),
+            begun_at=read.started_at,
         )
         read.on_page = progress.note
         # Its events are dropped: they count rows before deduplication, and name files of a folder that will be gone.
@@ -137,16 +145,11 @@ class Loader:
         by_page_number = report.sort_ignored or self.spec.incremental is not IncrementalRead.KEYSET
         return by_page_number and report.pages > 1
 
-    def _find_missing(self, pipeline: Pipeline, read: Read) -> Missing:
+    def _find_missing(self, pipeline: Pipeline, read: Read, client: SqlClientBase[Any]) -> Missing:
         if not self.request.window.is_complete:
             return Missing()
-        return find_missing(pipeline, self.spec, rows_seen=read.census.rows, limit=self.warehouse.deletion_limit)
-
-
-def has_loaded_since(context: AssetExecutionContext, spec: ResourceSpec, instant: datetime) -> bool:
-    """Whether the resource was loaded after this instant: what was read then must not land on it."""
-    latest = context.instance.get_latest_materialization_event(build_asset_key(spec))
-    return latest is not None and latest.timestamp >= instant.timestamp()
+        limit = self.warehouse.deletion_limit
+        return find_missing(pipeline, self.spec, rows_seen=read.census.rows, limit=limit, client=client)
 
 
 @contextmanager

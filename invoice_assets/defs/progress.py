@@ -3,7 +3,7 @@
 What a load tells when it is done lives in `load_metadata.py`.
 """
 
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -24,21 +24,34 @@ class Log(Protocol):
 
 
 class ProgressLog:
-    """Says in the run's log how far a read has come, every `PROGRESS_PAGES` pages."""
+    """Says in the run's log how far a read has come, every `PROGRESS_PAGES` pages.
 
-    def __init__(self, spec: ResourceSpec, log: Log, *, usage: ApiUsage, window: Window, rows_before: int) -> None:
+    `rows_before`, the rows of the table so far, may be a function, which is called when they are first needed. The
+    read began at `begun_at`; left out, it begins now.
+    """
+
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        log: Log,
+        *,
+        usage: ApiUsage,
+        window: Window,
+        rows_before: int | Callable[[], int],
+        begun_at: datetime | None = None,
+    ) -> None:
         self._spec = spec
         self._log = log
         self._usage = usage
         self._window = window
         self._rows_before = rows_before
-        self._started = time.monotonic()
+        self._begun_at = begun_at or datetime.now(UTC)
 
     def note(self, report: ScanReport) -> None:
         """Take in a page that has been read."""
         if report.pages % PROGRESS_PAGES:
             return
-        elapsed_s = max(time.monotonic() - self._started, 0.001)
+        elapsed_s = max((datetime.now(UTC) - self._begun_at).total_seconds(), 0.001)
         parts = [
             f"{report.pages} pages, {report.rows} rows so far",
             f"{self._usage.requests * 60 / elapsed_s:.0f} requests a minute",
@@ -55,4 +68,6 @@ class ProgressLog:
             end = self._window.end or datetime.now(UTC)
             span_s = (end - self._window.start).total_seconds()
             return min(1.0, max(0.0, (parse_instant(report.last_stamp) - self._window.start).total_seconds() / span_s))
+        if callable(self._rows_before):
+            self._rows_before = self._rows_before()
         return min(1.0, report.rows / self._rows_before) if self._rows_before else None

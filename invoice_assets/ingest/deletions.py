@@ -13,6 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.ingest.counting import count_rows
+from invoice_assets.ingest.pipeline import use_client
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 KEYS_PER_STATEMENT = 500
@@ -26,13 +27,15 @@ class Missing:
     refusal: str | None = None
 
 
-def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limit: float) -> Missing:
+def find_missing(
+    pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limit: float, client: SqlClientBase[Any] | None = None
+) -> Missing:
     """The live rows that the complete read which the pipeline has just loaded did not bring.
 
     A read without rows is not believed, nor one that lacks more than `limit` (a share from 0 to 1) of the live rows: an
     API that answers with too little must not empty a table.
     """
-    with pipeline.sql_client() as client:
+    with use_client(pipeline, client) as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
         # Not `NOT IN`, which PostgreSQL answers by going through all keys for each row once they outgrow its memory.
         gone = (
@@ -43,7 +46,7 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
         missing_rows = int(counted[0][0]) if counted else 0
         if not missing_rows:
             return Missing()
-        live_rows = count_rows(pipeline, spec)
+        live_rows = count_rows(pipeline, spec, client=client)
         if not rows_seen or missing_rows > limit * live_rows:
             return Missing(
                 refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
@@ -52,12 +55,17 @@ def find_missing(pipeline: Pipeline, spec: ResourceSpec, *, rows_seen: int, limi
         return Missing(keys=frozenset(str(row[0]) for row in client.execute_sql(f"SELECT live.{key} {gone}") or ()))
 
 
-def mark_deletions(pipeline: Pipeline, spec: ResourceSpec, keys: Iterable[str], *, deleted_at: datetime) -> None:
+def mark_deletions(
+    pipeline: Pipeline,
+    spec: ResourceSpec,
+    keys: Iterable[str],
+    *,
+    deleted_at: datetime,
+    client: SqlClientBase[Any] | None = None,
+) -> None:
     """Mark the live rows with these keys as deleted."""
     ordered = sorted(keys)
-    if not ordered:
-        return
-    with pipeline.sql_client() as client:
+    with use_client(pipeline, client) as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
         for some in _split(ordered):
             places = ", ".join(["%s"] * len(some))

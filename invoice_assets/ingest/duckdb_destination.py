@@ -5,9 +5,11 @@ docs/performance.md. https://dlthub.com/docs/dlt-ecosystem/destinations/duckdb
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any, cast
 
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -22,6 +24,7 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.configuration import (
     ConnStatement,
@@ -91,7 +94,8 @@ class LoadDuckDb(duckdb_destination):
         """The capabilities with a naming convention: a copy each time, for dlt adapts what it gets."""
         asked = naming.name() if naming else None
         if asked not in self._capabilities:
-            self._capabilities[asked] = super().capabilities(config, naming)
+            # They follow from the naming alone; without a configuration dlt would resolve one, to no purpose.
+            self._capabilities[asked] = super().capabilities(config or self.spec(), naming)
         return self._capabilities[asked].copy()
 
     def client(self, schema: Schema, initial_config: DuckDbClientConfiguration | None = None) -> "LoadClient":
@@ -102,22 +106,30 @@ class LoadDuckDb(duckdb_destination):
 
 
 class StagedFiles:
-    """The load files of a table that have arrived, kept where dlt does not move them."""
+    """The load files of a table that have arrived, kept where dlt does not move them.
+
+    dlt runs the jobs of several files side by side: `lock` is held by the one that adds a file and makes the view.
+    """
 
     def __init__(self) -> None:
+        self.lock = Lock()
         self._folder = TemporaryDirectory(prefix="staged-")
-        self._files: dict[str, list[str]] = {}
+        self._files: dict[str, dict[str, Path]] = {}
 
     def close(self) -> None:
         """Delete them."""
         self._folder.cleanup()
 
-    def add(self, table_name: str, file_path: str) -> list[str]:
-        """All files of the table, this one added."""
-        link = Path(self._folder.name, Path(file_path).name)
-        os.link(file_path, link)
-        self._files.setdefault(table_name, []).append(str(link))
-        return self._files[table_name]
+    def add(self, table_name: str, file_path: str) -> list[Path]:
+        """All files of the table, this one added; a retry adds nothing."""
+        kept = Path(self._folder.name, Path(file_path).name)
+        try:
+            os.link(file_path, kept)
+        except OSError:  # the file system has no hard links
+            shutil.copy2(file_path, kept)
+        files = self._files.setdefault(table_name, {})
+        files.setdefault(ParsedLoadJobFileName.parse(file_path).job_id(), kept)
+        return list(files.values())
 
 
 class LoadSqlClient(DuckDbSqlClient):
@@ -134,10 +146,7 @@ class LoadSqlClient(DuckDbSqlClient):
         self._global_config["checkpoint_threshold"] = CHECKPOINT_THRESHOLD
         self._staging = capabilities.escape_identifier(staging_dataset_name)
         _pool(credentials).add_statements(
-            [
-                ConnStatement(f"DROP SCHEMA IF EXISTS {CATALOG}.{self._staging} CASCADE"),
-                ConnStatement(f"CREATE SCHEMA IF NOT EXISTS {STAGING_CATALOG}.{self._staging}"),
-            ]
+            [ConnStatement(f"CREATE SCHEMA IF NOT EXISTS {STAGING_CATALOG}.{self._staging}")]
         )
 
     def open_connection(self) -> DuckDBPyConnection:
@@ -147,6 +156,11 @@ class LoadSqlClient(DuckDbSqlClient):
             local_config={"search_path": f"{CATALOG}.main,{STAGING_CATALOG}.{self._staging}"},
         )
         return self._conn
+
+    def _get_information_schema_components(self, *tables: str) -> tuple[str, str, list[str]]:
+        """Where to look for tables: a schema of the file that is called like the staging dataset is somebody else's."""
+        _, schema, names = super()._get_information_schema_components(*tables)
+        return STAGING_CATALOG if self.is_staging_dataset_active else CATALOG, schema, names
 
 
 class LoadClient(DuckDbClient):
@@ -183,28 +197,40 @@ class StagingViewJob(RunnableLoadJob, HasFollowupJobs):
     def run(self) -> None:
         """Create the view anew, over the files so far."""
         client = self._job_client.sql_client
-        files = self._job_client.staged.add(self.load_table_name, self._file_path)
         name = client.make_qualified_table_name(self.load_table_name)
-        if len(files) == 1:
-            client.execute_sql(f"DROP TABLE {name}")
-        client.execute_sql(f"SET GLOBAL memory_limit = '{_choose_memory_mb(files)}MB'")
-        client.execute_sql(f"CREATE OR REPLACE VIEW {name} AS {self._select(files)}")
+        with self._job_client.staged.lock:
+            files = self._job_client.staged.add(self.load_table_name, self._file_path)
+            if self._is_still_a_table():
+                client.execute_sql(f"DROP TABLE {name}")
+            client.execute_sql(f"SET GLOBAL memory_limit = '{_choose_memory_mb(files)}MB'")
+            client.execute_sql(f"CREATE OR REPLACE VIEW {name} AS {self._select(files)}")
 
-    def _select(self, files: list[str]) -> str:
-        """The rows of the files; of several with one key the last modified, and of these the last read."""
+    def _is_still_a_table(self) -> bool:
+        """Whether dlt's own staging table is there, and no view yet."""
+        found = self._job_client.sql_client.execute_sql(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = %s AND table_name = %s",
+            STAGING_CATALOG,
+            self.load_table_name,
+        )
+        return bool(found)
+
+    def _select(self, files: list[Path]) -> str:
+        """The rows of the files; of several with one key the last modified, and of these in one file the last read."""
         client = self._job_client.sql_client
-        paths = ", ".join(client.capabilities.escape_literal(file) for file in files)
-        rows = f"read_parquet([{paths}], union_by_name = true, filename = true, file_row_number = true)"
         table = cast(TTableSchema, self._load_table)
+        paths = ", ".join(client.capabilities.escape_literal(str(file)) for file in files)
+        rows = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
         (key,) = map(client.escape_column_name, get_columns_names_with_prop(table, "primary_key"))
-        select = f"SELECT * EXCLUDE (filename, file_row_number) FROM {rows}"
         if not self._is_repeated(key, rows):
-            return select
+            return f"SELECT * FROM {rows}"
+        # Names with a blank: no column of dlt's has one.
+        numbered = f'(SELECT *, ROW_NUMBER() OVER () AS "row number" FROM {rows})'
         newest_first = get_dedup_sort_tuple(table)
         stamp = f"COALESCE({client.escape_column_name(newest_first[0])}, '-infinity')" if newest_first else "NULL"
         return (
-            f"{select} SEMI JOIN (SELECT arg_max(ROW(filename, file_row_number), ROW({stamp}, filename, "
-            f"file_row_number)) AS chosen FROM {rows} GROUP BY {key}) ON chosen = ROW(filename, file_row_number)"
+            f'SELECT * EXCLUDE ("row number") FROM {numbered} SEMI JOIN (SELECT arg_max("row number", '
+            f'ROW({stamp}, "row number")) AS "chosen number" FROM {numbered} GROUP BY {key}) '
+            'ON "chosen number" = "row number"'
         )
 
     def _is_repeated(self, key: str, rows: str) -> bool:
@@ -217,7 +243,7 @@ def _pool(credentials: DuckDbBaseCredentials) -> DuckDbConnectionPool:
     return cast(DuckDbConnectionPool, credentials.conn_pool)
 
 
-def _choose_memory_mb(files: list[str]) -> int:
+def _choose_memory_mb(files: list[Path]) -> int:
     """What DuckDB may hold while it reads these files: room for three of their widest row groups, uncompressed."""
     metadata = [parquet.read_metadata(file) for file in files]
     widest = max(

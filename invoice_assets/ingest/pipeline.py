@@ -6,11 +6,15 @@ The rows come from `source.py`, the destination from `warehouse.py`. https://dlt
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import dlt
 from dlt.common.destination import Destination
+from dlt.common.schema.typing import LOADS_TABLE_NAME
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.resource_spec import ResourceSpec
@@ -38,6 +42,34 @@ def open_pipeline(spec: ResourceSpec, *, destination: Destination[Any, Any], dat
         finally:
             if pipeline.is_active:
                 pipeline.deactivate()
+
+
+@contextmanager
+def use_client(pipeline: Pipeline, client: SqlClientBase[Any] | None) -> Iterator[SqlClientBase[Any]]:
+    """The client given, which stays open, or one for as long as the context is: opening one reads the schema anew."""
+    if client:
+        yield client
+    else:
+        with pipeline.sql_client() as opened:
+            yield opened
+
+
+def has_loaded_since(pipeline: Pipeline, spec: ResourceSpec, instant: datetime) -> bool:
+    """Whether a load of the resource has come to its end after this instant, as dlt's own table of loads tells.
+
+    What was read before then must not land on it. dlt enters a load while it still has the warehouse.
+    """
+    with pipeline.sql_client() as client:
+        try:
+            found = client.execute_sql(
+                f"SELECT 1 FROM {client.make_qualified_table_name(LOADS_TABLE_NAME)} "
+                "WHERE schema_name = %s AND inserted_at >= %s",
+                spec.name,
+                instant,
+            )
+        except DatabaseUndefinedRelation:
+            return False
+    return bool(found)
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:

@@ -97,7 +97,7 @@ class ReadCancelledError(Exception):
 
 
 class Reads:
-    """The reads of one run: each begun once, up to `at_once` of them ahead of who will want them."""
+    """The reads of one run: `at_once` side by side, the one that a step asks for and others ahead of their steps."""
 
     def __init__(self, *, open_session: Callable[[], ApiSession], at_once: int) -> None:
         self._open_session = open_session
@@ -118,11 +118,12 @@ class Reads:
         instant at which it was begun.
         """
         with self._lock:
-            read = self._ahead.pop(request.spec.name, None)
-            if read and (read.request != request or is_outdated(read.started_at)):
-                read.cancel()
-                read = None
-            read = read or self._begin(request)
+            read = self._ahead.get(request.spec.name)
+            if read is None or read.request != request or is_outdated(read.started_at):
+                if read:
+                    read.cancel()
+                read = self._begin(request)
+            self._ahead.pop(request.spec.name, None)
             self._waiting = deque(next_ for next_ in upcoming if next_.spec.name not in self._begun)
             self._begin_ahead()
         try:
@@ -152,7 +153,8 @@ class Reads:
             self._begin_ahead()
 
     def _begin_ahead(self) -> None:
-        while self._waiting and len(self._running) < self._at_once:
+        # One place is kept for the list that a step is asking for.
+        while self._waiting and len(self._running & {*self._ahead.values()}) < self._at_once - 1:
             request = self._waiting.popleft()
             # A session that cannot be opened is told by the step that asks for the read.
             with suppress(InvoicingError):

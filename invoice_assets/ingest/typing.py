@@ -205,8 +205,11 @@ def _convert(column: Column, values: list[Any]) -> pa.Array:
 
 def _blank(texts: pa.Array, *blanks: str) -> pa.Array:
     """The texts, with NULL in the place of those that mean "no value"."""
-    is_blank = pc.is_in(texts, value_set=pa.array(blanks, pa.string()))
-    return pc.if_else(is_blank, pa.scalar(None, pa.string()), texts)
+    for blank in blanks:
+        is_blank = pc.equal(texts, blank)
+        if pc.any(is_blank).as_py():
+            texts = pc.if_else(is_blank, pa.scalar(None, pa.string()), texts)
+    return texts
 
 
 def _read_text(values: list[Any]) -> pa.Array:

@@ -14,7 +14,7 @@ from invoice_assets.api.envelope import decode_envelope
 from invoice_assets.api.errors import ConfigurationError, PermissionDeniedError, QuotaExceededError
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
-from invoice_assets.api.session import ApiAccount, ApiSession
+from invoice_assets.api.session import ApiAccount, ApiSession, ApiUsage
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 from invoice_assets_tests.conftest import Answer, AnsweringServer, OpenSession
 from invoice_assets_tests.sandbox.limits import Limits
@@ -352,6 +352,22 @@ def test_usage_knows_the_quota_as_last_reported(sandbox: Sandbox, session: ApiSe
     session.get(sandbox.url("items"))
 
     assert session.usage.quota_remaining == 9_998
+
+
+def test_two_sessions_cost_what_each_has_cost_and_leave_the_quota_of_the_later() -> None:
+    first = ApiUsage(requests=3, failed_attempts=1, bytes=500, quota_remaining=90)
+    second = ApiUsage(requests=2, failed_attempts=0, bytes=70, quota_remaining=88)
+
+    assert first.add(second) == ApiUsage(requests=5, failed_attempts=1, bytes=570, quota_remaining=88)
+    assert (first.requests, second.requests) == (3, 2)
+
+
+def test_a_later_session_that_was_told_no_quota_leaves_the_earlier_report() -> None:
+    told, overdrawn = ApiUsage(requests=1, quota_remaining=90), ApiUsage(requests=1, quota_remaining=0)
+
+    assert told.add(ApiUsage()).quota_remaining == 90
+    assert told.add(overdrawn).quota_remaining == 0
+    assert ApiUsage().add(ApiUsage()).quota_remaining is None
 
 
 def test_a_quota_below_zero_is_reported_while_calls_succeed(open_session: OpenSession) -> None:

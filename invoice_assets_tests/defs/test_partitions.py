@@ -4,11 +4,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dagster import DailyPartitionsDefinition
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from invoice_assets.defs.partitions import build_partitions, count_by_partition, cover
+from invoice_assets.defs.partitions import build_partitions, count_by_partition, cover, find_selected_keys
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
+from invoice_assets_tests.runs import select_partitions
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -70,3 +72,23 @@ def test_rows_are_counted_in_the_day_of_the_zone_and_early_ones_in_the_first() -
     counts = count_by_partition(partitions, ["2026-01-02", "2026-01-03", "2026-01-04"], rows)
 
     assert counts == {"2026-01-02": 10, "2026-01-03": 5, "2026-01-04": 0}
+
+
+@pytest.mark.parametrize(
+    ("tags", "keys"),
+    [
+        pytest.param({PARTITION_NAME_TAG: "2026-01-02"}, ["2026-01-02"], id="one partition"),
+        pytest.param(
+            select_partitions("2026-01-01", "2026-01-03"), ["2026-01-01", "2026-01-02", "2026-01-03"], id="all"
+        ),
+        pytest.param(select_partitions("2026-01-03", "2026-01-03"), ["2026-01-03"], id="today"),
+        pytest.param(select_partitions("2026-01-02", "2026-01-04"), [], id="past today"),
+        pytest.param(select_partitions("2025-12-31", "2026-01-02"), [], id="before the first"),
+        pytest.param({PARTITION_NAME_TAG: "of another asset"}, [], id="an unheard-of one"),
+        pytest.param({}, [], id="none"),
+    ],
+)
+def test_the_partitions_of_a_run_are_those_that_its_tags_name(tags: dict[str, str], keys: list[str]) -> None:
+    now = datetime(2026, 1, 3, 12, tzinfo=UTC)
+
+    assert find_selected_keys(partitions_in("UTC"), tags, now=now) == keys

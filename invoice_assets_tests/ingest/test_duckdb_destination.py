@@ -3,6 +3,7 @@
 How the file is opened and waited for is tested in `test_warehouse.py`.
 """
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from invoice_assets.api.envelope import Row
+from invoice_assets.ingest.duckdb_destination import StagingViewJob
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
@@ -24,6 +26,8 @@ from invoice_assets.resource_spec import ResourceSpec, text
 from invoice_assets_tests.ingest.stored import DATASET, THINGS, build_things, thing
 
 EARLY, LATE = "2026-03-08T12:00:00+00:00", "2026-03-09T12:00:00+00:00"
+SIDE_BY_SIDE_S = 0.3
+"""How long a job of one file waits for another to overtake it."""
 WITHOUT_STAMP = build_things(text("name", "Name"))
 
 
@@ -126,6 +130,26 @@ def test_rows_of_files_with_different_columns_are_all_stored_with_their_values(d
     assert query(database, "SELECT thing_id, cf_one FROM invoicing.things WHERE cf_one IS NOT NULL") == [("x", "7")]
 
 
+def test_files_that_are_staged_side_by_side_are_all_in_the_table(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that looked at one file only made its view last, and the rows of the other file were lost."""
+    has_two_files = threading.Event()
+    select = StagingViewJob._select
+
+    def dawdle(job: StagingViewJob, files: list[Path]) -> str:
+        if len(files) == 1:
+            has_two_files.wait(SIDE_BY_SIDE_S)
+        else:
+            has_two_files.set()
+        return select(job, files)
+
+    monkeypatch.setattr(StagingViewJob, "_select", dawdle)
+    load(database, read(*(thing(str(n)) for n in range(100))), read(thing("x", cf_one="7")))
+
+    assert len(names_of(database)) == 101
+
+
 def test_a_load_that_dlt_splits_into_many_files_brings_every_row(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,15 +200,16 @@ def test_nothing_of_the_staging_dataset_is_left_in_the_file(database: Path) -> N
     assert {name for (name,) in schemas} <= {"invoicing", "main"}
 
 
-def test_the_staging_table_of_an_older_version_is_gone_after_a_load_and_does_not_disturb_it(database: Path) -> None:
+def test_a_schema_of_the_file_that_is_called_like_the_staging_dataset_is_somebody_elses(database: Path) -> None:
+    """A project of dbt calls one of its schemas so by default."""
     with duckdb.connect(str(database)) as connection:
         connection.execute("CREATE SCHEMA invoicing_staging")
-        connection.execute("CREATE TABLE invoicing_staging.things AS SELECT 'stale' AS thing_id, 1 AS unheard_of")
+        connection.execute("CREATE TABLE invoicing_staging.things AS SELECT 'theirs' AS thing_id, 1 AS unheard_of")
 
     load(database, read(thing("1", name="one")))
 
     assert names_of(database) == {"1": "one"}
-    assert query(database, "SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '%staging'") == []
+    assert query(database, "FROM invoicing_staging.things") == [("theirs", 1)]
 
 
 def test_staged_files_are_gone_after_a_load_and_after_one_that_failed(
@@ -229,6 +254,27 @@ def test_a_custom_field_may_be_called_like_a_word_of_sql(database: Path, field: 
     assert query(database, f'SELECT "{field}" FROM invoicing.things') == [("new",)]
 
 
+@pytest.mark.parametrize("field", ["filename", "file_row_number", "chosen", "row_number"])
+def test_a_field_may_be_called_like_what_duckdb_calls_its_own(database: Path, field: str) -> None:
+    rows = [thing("1", **{field: "old"}), thing("1", last_modified_time=LATE, **{field: "new"})]
+
+    load(database, read(*rows))
+
+    assert query(database, f'SELECT "{field}" FROM invoicing.things') == [("new",)]
+
+
+def test_a_temporary_folder_that_looks_like_a_partition_changes_no_value(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "name=folder"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+
+    load(database, read(thing("1", name="one")))
+
+    assert names_of(database) == {"1": "one"}
+
+
 def test_what_dlt_tells_of_a_load_still_names_duckdb(database: Path) -> None:
     info, _ = load(database, read(thing("1")))
 
@@ -263,7 +309,6 @@ def test_the_configuration_of_the_destination_is_resolved_once_for_a_load(
 
     load(database, read(thing("1")))
 
-    print(resolved)
     assert resolved.count(("DuckDbClientConfiguration", DATASET)) == 1
 
 

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dlt
@@ -5,7 +6,8 @@ import pytest
 
 from invoice_assets.catalog import INVOICES, TAXES
 from invoice_assets.ingest.counting import count_rows
-from invoice_assets.ingest.pipeline import measure_stages, open_pipeline
+from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages, open_pipeline
+from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
 from invoice_assets.ingest.warehouse import open_destination
 
@@ -29,6 +31,30 @@ def test_a_pipeline_remembers_nothing_but_the_tables(tmp_path: Path) -> None:
     rows, _ = load([{"tax_id": "2"}, {"tax_id": "3"}], tmp_path / "w.duckdb")
 
     assert rows == 3
+
+
+def test_a_load_is_told_from_one_before_an_instant_and_from_one_of_another_resource(tmp_path: Path) -> None:
+    """What was read before another run's load must not land on it."""
+    with (
+        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_pipeline(TAXES, destination=destination, dataset="invoicing") as pipeline,
+    ):
+        before = datetime.now(UTC)
+        tables = iter([build_table(TAXES, [{"tax_id": "1"}])])
+        pipeline.run(build_load_source(TAXES, tables), loader_file_format="parquet")
+        after = datetime.now(UTC)
+
+        assert has_loaded_since(pipeline, TAXES, before)
+        assert not has_loaded_since(pipeline, TAXES, after)
+        assert not has_loaded_since(pipeline, INVOICES, before)
+
+
+def test_where_nothing_was_loaded_yet_nothing_has_been_since(tmp_path: Path) -> None:
+    with (
+        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_pipeline(TAXES, destination=destination, dataset="invoicing") as pipeline,
+    ):
+        assert not has_loaded_since(pipeline, TAXES, datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def test_the_stages_of_a_load_are_measured(tmp_path: Path) -> None:

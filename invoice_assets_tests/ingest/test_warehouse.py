@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from invoice_assets.ingest.warehouse import (
+    MEMORY_MB,
     WarehouseLockedError,
     WarehouseUnusableError,
     attach_duckdb,
@@ -87,6 +88,34 @@ def test_a_quote_in_the_path_is_no_sql(tmp_path: Path) -> None:
     attach_duckdb(path, patience_s=0).close()
 
     assert duckdb.connect(str(path)).execute("SELECT 1").fetchall() == [(1,)]
+
+
+def setting_of(connection: duckdb.DuckDBPyConnection, name: str) -> object:
+    """A setting of DuckDB's, as it tells it."""
+    told = connection.execute(f"SELECT current_setting('{name}')").fetchone()
+    return told[0] if told else None
+
+
+def test_duckdb_works_in_one_thread_and_within_a_limit_of_memory(tmp_path: Path) -> None:
+    """By default it takes 80 % of the machine's memory, whatever else runs on it."""
+    with (
+        duckdb.connect(config={"memory_limit": f"{MEMORY_MB}MB"}) as limited,
+        attach_duckdb(tmp_path / "w.duckdb", patience_s=0) as connection,
+    ):
+        assert setting_of(connection, "threads") == 1
+        assert setting_of(connection, "memory_limit") == setting_of(limited, "memory_limit")
+
+
+def test_what_does_not_fit_into_memory_is_spilled_beside_the_database(tmp_path: Path) -> None:
+    """The current folder, DuckDB's own choice, may be one that nobody can write to."""
+    path = tmp_path / "it's here" / "w.duckdb"
+    with attach_duckdb(path, patience_s=0) as connection:
+        connection.execute("SET memory_limit = '16MB'")
+        connection.execute("CREATE TABLE wide AS SELECT repeat('x', 100) || n AS text FROM range(400_000) numbers(n)")
+
+        assert setting_of(connection, "temp_directory") == f"{path}.tmp"
+        assert list(path.parent.glob("w.duckdb.tmp/*"))
+    assert not list(path.parent.glob("w.duckdb.tmp/*"))
 
 
 def test_duckdb_never_gets_its_default_file_format() -> None:
