@@ -39,11 +39,15 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(kw_only=True)
 class ApiUsage:
-    """What a session has cost so far: attempts sent and failed, bytes of body read, and the quota as last reported."""
+    """What a session has cost so far: attempts sent and failed, bytes of body read, and the quota as last reported.
+
+    `waited_s` are the seconds from sending requests to having their answers, waits for the quota not among them.
+    """
 
     requests: int = 0
     failed_attempts: int = 0
     bytes: int = 0
+    waited_s: float = 0.0
     quota_remaining: int | None = None
 
     def add(self, later: "ApiUsage") -> "ApiUsage":
@@ -53,6 +57,7 @@ class ApiUsage:
             requests=self.requests + later.requests,
             failed_attempts=self.failed_attempts + later.failed_attempts,
             bytes=self.bytes + later.bytes,
+            waited_s=self.waited_s + later.waited_s,
             quota_remaining=remaining,
         )
 
@@ -112,6 +117,7 @@ class ApiSession(requests.Session):
         super().__init__()
         self.account = account
         self.usage = ApiUsage()
+        self._environment: Mapping[str, Any] | None = None
         adapter = _ApiAdapter(account, tokens=tokens, pacer=pacer, policy=policy or RetryPolicy(), usage=self.usage)
         self.auth = _leave_to_the_adapter
         # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
@@ -120,6 +126,12 @@ class ApiSession(requests.Session):
         if account.organization_id:
             self.headers[ORGANIZATION_HEADER] = account.organization_id
             self.params = {ORGANIZATION_PARAMETER: account.organization_id}
+
+    def merge_environment_settings(self, *arguments: Any, **kwargs: Any) -> Any:
+        """What the environment says of proxies and certificates, asked once: there is one host."""
+        if self._environment is None:
+            self._environment = super().merge_environment_settings(*arguments, **kwargs)
+        return dict(self._environment)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ApiSession":
         return self
@@ -175,9 +187,11 @@ class _ApiAdapter(HTTPAdapter):
         request.headers["Authorization"] = f"{self._account.auth_scheme} {token.value}"
         self._pacer.wait()
         self._usage.requests += 1
+        sent_at = time.monotonic()
         try:
             response = super().send(request, **kwargs)
             self._usage.bytes += len(response.content)
+            self._usage.waited_s += time.monotonic() - sent_at
             self._usage.failed_attempts += response.status_code != 200
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1

@@ -24,6 +24,9 @@ from invoice_assets.ingest.windows import ReadRequest
 TABLES_AHEAD = 1
 """Tables that a read holds until somebody takes them, beside the one that it is filling: 10,000 rows, some 20 MB."""
 
+WORTH_READING_AHEAD_S = 0.01
+"""Seconds a page: where the API answers sooner, lists that are read side by side only compete for the processor."""
+
 
 class Read:
     """A list being read, from the moment it was begun: iterating gives its rows as Arrow tables, as they arrive.
@@ -32,8 +35,11 @@ class Read:
     iteration ends.
     """
 
-    def __init__(self, request: ReadRequest, *, session: ApiSession) -> None:
+    def __init__(
+        self, request: ReadRequest, *, session: ApiSession, on_wait: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.request = request
+        self._on_wait = on_wait
         self._session = session
         self.started_at = datetime.now(UTC)
         self.report = ScanReport(on_page=self._note_page)
@@ -90,6 +96,7 @@ class Read:
         if self._is_cancelled:
             raise ReadCancelledError(f"{self.request.spec.name}: the read was given up")
         self._arrived.put(replace(report))
+        self._on_wait(self.usage.waited_s / max(1, self.usage.requests))
 
 
 class ReadCancelledError(Exception):
@@ -102,6 +109,7 @@ class Reads:
     def __init__(self, *, open_session: Callable[[], ApiSession], at_once: int) -> None:
         self._open_session = open_session
         self._at_once = at_once
+        self._is_worth_it = WORTH_READING_AHEAD_S <= 0
         self._lock = Lock()
         self._waiting: deque[ReadRequest] = deque()
         self._ahead: dict[str, Read] = {}
@@ -112,7 +120,9 @@ class Reads:
     def open(
         self, request: ReadRequest, *, upcoming: Iterable[ReadRequest], is_outdated: Callable[[datetime], bool]
     ) -> Iterator[Read]:
-        """The read that was asked for, begun ahead or now; those that come next are begun as others end.
+        """The read that was asked for, begun ahead or now.
+
+        Those that come next are begun ahead as others end, once a page has had to be waited for.
 
         A read that was begun ahead is begun anew where it covers another window, or where `is_outdated` says so of the
         instant at which it was begun.
@@ -140,7 +150,7 @@ class Reads:
             self._ahead.clear()
 
     def _begin(self, request: ReadRequest) -> Read:
-        read = Read(request, session=self._open_session())
+        read = Read(request, session=self._open_session(), on_wait=self._note_wait)
         self._begun.add(request.spec.name)
         self._running.add(read)
         Thread(target=self._run, args=(read,), name=f"read {request.spec.name}", daemon=True).start()
@@ -152,9 +162,15 @@ class Reads:
             self._running.discard(read)
             self._begin_ahead()
 
+    def _note_wait(self, page_s: float) -> None:
+        if not self._is_worth_it and page_s >= WORTH_READING_AHEAD_S:
+            with self._lock:
+                self._is_worth_it = True
+                self._begin_ahead()
+
     def _begin_ahead(self) -> None:
         # One place is kept for the list that a step is asking for.
-        while self._waiting and len(self._running & {*self._ahead.values()}) < self._at_once - 1:
+        while self._is_worth_it and self._waiting and len(self._running & {*self._ahead.values()}) < self._at_once - 1:
             request = self._waiting.popleft()
             # A session that cannot be opened is told by the step that asks for the read.
             with suppress(InvoicingError):

@@ -12,6 +12,7 @@ import pytest
 from dagster import DagsterInstance
 
 from invoice_assets.catalog import RESOURCES
+from invoice_assets.ingest import reading as ingest_reading
 from invoice_assets.ingest import source as ingest_source
 from invoice_assets.ingest.windows import OVERLAP, format_instant
 from invoice_assets_tests.project import Project
@@ -55,6 +56,7 @@ def project(
     source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: DagsterInstance
 ) -> Iterator[Project]:
     """A project whose first partition is the day before yesterday; no thread of it outlives the test."""
+    monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0)
     project = Project(source, tmp_path, monkeypatch, instance=instance)
     monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
     yield project
@@ -173,6 +175,7 @@ def test_a_run_whose_warehouse_cannot_be_opened_leaves_no_read_behind(project: P
 def test_a_read_that_no_step_takes_ends_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file became unusable after the list of the next step was begun: full of rows, it waits for nobody."""
     monkeypatch.setattr(ingest_source, "BATCH_ROWS", 200)
+    monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0)
     has_been_read, database = threading.Event(), tmp_path / "warehouse" / "invoicing.duckdb"
 
     def spoil_the_file(page: ServedPage) -> None:

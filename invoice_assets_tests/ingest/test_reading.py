@@ -14,6 +14,7 @@ from dlt.extract.exceptions import ResourceExtractionError
 from invoice_assets.api.errors import ConfigurationError
 from invoice_assets.api.session import ApiSession
 from invoice_assets.catalog import RESOURCES
+from invoice_assets.ingest import reading as ingest_reading
 from invoice_assets.ingest import source
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.reading import Read, Reads
@@ -75,6 +76,12 @@ class Gate:
 
 
 BeginReads = Callable[..., Reads]
+
+
+@pytest.fixture(autouse=True)
+def an_api_that_is_worth_reading_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are read ahead however soon the sandbox answers."""
+    monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0)
 
 
 @pytest.fixture
@@ -207,6 +214,32 @@ def test_while_one_list_is_read_none_is_read_ahead_where_one_at_a_time_is_allowe
 
             assert reading() == {"read invoices"}
             gate.open()
+
+
+def test_where_the_api_answers_at_once_nothing_is_read_ahead(
+    begin_reads: BeginReads, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists that are read side by side would only compete for the processor."""
+    monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", WAIT_S)
+
+    with begin_reads(sandbox).open(INVOICES, upcoming=[TAXES, ITEMS], is_outdated=is_current) as read:
+        take(read)
+        wait_for_reads()
+
+    assert [entry.resource for entry in sandbox.ledger.requests()] == ["invoices"]
+
+
+def test_where_a_page_has_to_be_waited_for_lists_are_read_ahead(
+    begin_reads: BeginReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0.01)
+
+    with Sandbox(rows=3, latency_s=0.02) as sandbox:
+        with begin_reads(sandbox).open(INVOICES, upcoming=[TAXES, ITEMS], is_outdated=is_current) as read:
+            take(read)
+            wait_for_reads()
+
+        assert {entry.resource for entry in sandbox.ledger.requests()} == {"invoices", "taxes", "items"}
 
 
 def test_where_one_at_a_time_is_allowed_none_is_begun_before_a_step_asks_for_it(
