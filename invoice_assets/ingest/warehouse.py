@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NAMED_DESTINATION = "warehouse"
-CATALOG = "warehouse"
-"""The name under which a DuckDB file is attached."""
 LOCK_POLL_S = 0.5
-MEMORY_MB = 112
-"""What DuckDB may hold; beyond it, it works on disk. One thread, since each works on a batch of its own.
-
-By default it takes 80 % of the machine: a load of 500,000 invoices peaked at 900 MB (docs/performance.md).
-"""
 
 _LOCK_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _HELD_BY_THIS_PROCESS = "Unique file handle conflict"
@@ -82,6 +75,8 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     mean a table of the catalog or of the schema: DuckDB refuses to guess.
     """
     import duckdb
+
+    from invoice_assets.ingest.duckdb_destination import CATALOG, MEMORY_MB
 
     path.parent.mkdir(parents=True, exist_ok=True)
     retrying = Retrying(

@@ -17,11 +17,11 @@ from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from invoice_assets.api.envelope import Row
-from invoice_assets.ingest.duckdb_destination import StagingViewJob
+from invoice_assets.ingest.duckdb_destination import MEMORY_MB, StagingViewJob
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
-from invoice_assets.ingest.warehouse import MEMORY_MB, open_destination
+from invoice_assets.ingest.warehouse import open_destination
 from invoice_assets.resource_spec import ResourceSpec, text
 from invoice_assets_tests.ingest.stored import DATASET, THINGS, build_things, thing
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from invoice_assets.ingest.duckdb_destination import MEMORY_MB
 from invoice_assets.ingest.warehouse import (
-    MEMORY_MB,
     WarehouseLockedError,
     WarehouseUnusableError,
     attach_duckdb,
