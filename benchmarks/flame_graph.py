@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from benchmarks.plot import FONT, OTHERS, OURS
+
 ROOTS = ("load_resource", "Read.run", "_worker")
 """Functions at which stacks begin: the step's own, the thread that reads a list, dlt's threads that load files."""
 WIDTH, ROW_HEIGHT, LEAST_SHARE, DEPTH = 1200, 17, 0.004, 34
-OWN, OTHERS, TEXT = "#2f81f7", "#8b949e", "#ffffff"
+TEXT = "#ffffff"
 
 
 @dataclass
@@ -51,11 +53,10 @@ def draw(tree: Frame) -> str:
     boxes = list(_place(tree, x=0.0, depth=0, scale=WIDTH / tree.samples))
     height = ROW_HEIGHT * (1 + max(int(depth) for _, _, depth, _ in boxes))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-size="11" '
-        'font-family="-apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-size="11" font-family="{FONT}">',
     ]
     for frame, x, depth, width in boxes:
-        colour = OWN if "invoice_assets" in frame.name else OTHERS
+        colour = OURS if "invoice_assets" in frame.name else OTHERS
         share = f"{frame.samples / tree.samples:.1%}"
         label = escape(frame.name.removeprefix("invoice_assets/")[: int(width / 6)])
         parts.append(

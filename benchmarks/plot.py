@@ -14,6 +14,7 @@ from benchmarks.outcome import TIMES, Bar
 WIDTH, ROW_HEIGHT, BAR_HEIGHT, TOP, BOTTOM = 960, 34, 18, 52, 34
 BARS_FROM, BARS_TO, RATIO_AT, MEMORY_AT = 375, 750, 860, 955
 """Where bars begin and end, and where the columns of figures end."""
+FONT = "-apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 TEXT, OURS, OTHERS = "#768390", "#2f81f7", "#8b949e"
 STEPS = (1, 2, 5)
 """Where a decade of the scale has its ticks."""
@@ -26,7 +27,7 @@ def write_plot(bars: Sequence[Bar], path: Path) -> None:
     bottom = TOP + ROW_HEIGHT * len(bars)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOTTOM}" role="img" '
-        f'font-family="-apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="14" fill="{TEXT}">',
+        f'font-family="{FONT}" font-size="14" fill="{TEXT}">',
         "<title>CPU seconds of each loader</title>",
         _text(BARS_FROM, TOP - 26, "CPU seconds (logarithmic)"),
         _text(RATIO_AT, TOP - 26, f"{TIMES} limit", anchor="end"),

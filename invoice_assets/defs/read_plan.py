@@ -9,7 +9,7 @@ from datetime import datetime
 from dagster import AssetExecutionContext, DagsterRun
 
 from invoice_assets.defs.partitions import build_partitions, cover, find_selected_keys
-from invoice_assets.ingest.windows import ReadRequest
+from invoice_assets.ingest.windows import COMPLETE, ReadRequest, Window
 from invoice_assets.resource_spec import Cadence, ResourceSpec
 from invoice_assets.settings import Settings
 
@@ -32,13 +32,17 @@ def find_upcoming_reads(
     later = set(keys[keys.index(step.step.key) + 1 :])
     specs = [spec for spec in catalog.values() if name_load_step(spec) in later]
     specs.sort(key=lambda spec: spec.cadence is not Cadence.TRANSACTIONS)
-    requests = [_find_request(spec, context.run, settings=settings, now=now) for spec in specs]
-    return [request for request in requests if request]
+    windows = {
+        cadence: _find_window(cadence, context.run, settings=settings, now=now)
+        for cadence in {spec.cadence for spec in specs}
+    }
+    return [ReadRequest(spec=spec, window=window) for spec in specs if (window := windows[spec.cadence])]
 
 
-def _find_request(spec: ResourceSpec, run: DagsterRun, *, settings: Settings, now: datetime) -> ReadRequest | None:
-    partitions = build_partitions(spec.cadence, settings)
+def _find_window(cadence: Cadence, run: DagsterRun, *, settings: Settings, now: datetime) -> Window | None:
+    """What a run reads of the resources of a cadence; None where its tags do not tell."""
+    partitions = build_partitions(cadence, settings)
     if partitions is None:
-        return ReadRequest(spec=spec)
+        return COMPLETE
     keys = find_selected_keys(partitions, run.tags, now=now)
-    return ReadRequest(spec=spec, window=cover(partitions, keys, now=now)) if keys else None
+    return cover(partitions, keys, now=now) if keys else None

@@ -24,6 +24,7 @@ from dagster import (
     define_asset_job,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from invoice_assets.defs.load_metadata import COMPLETE_PARTITION
 from invoice_assets.defs.partitions import build_partitions
@@ -31,8 +32,8 @@ from invoice_assets.defs.translator import build_asset_key
 from invoice_assets.resource_spec import Cadence, ResourceSpec
 from invoice_assets.settings import Settings
 
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
+RANGE_START_TAG = ASSET_PARTITION_RANGE_START_TAG
+RANGE_END_TAG = ASSET_PARTITION_RANGE_END_TAG
 
 Requests = Iterator[RunRequest | SkipReason]
 Evaluation = Callable[[ScheduleEvaluationContext], Requests]

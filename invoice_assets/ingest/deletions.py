@@ -64,10 +64,9 @@ def mark_deletions(
     client: SqlClientBase[Any] | None = None,
 ) -> None:
     """Mark the live rows with these keys as deleted."""
-    ordered = sorted(keys)
     with use_client(pipeline, client) as client:
         table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
-        for some in _split(ordered):
+        for some in _split(sorted(keys)):
             places = ", ".join(["%s"] * len(some))
             client.execute_sql(
                 f"UPDATE {table} SET {DELETED_AT} = %s WHERE {DELETED_AT} IS NULL AND {key} IN ({places})",

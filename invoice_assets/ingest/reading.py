@@ -122,10 +122,8 @@ class Reads:
     ) -> Iterator[Read]:
         """The read that was asked for, begun ahead or now.
 
-        Those that come next are begun ahead as others end, once a page has had to be waited for.
-
-        A read that was begun ahead is begun anew where it covers another window, or where `is_outdated` says so of the
-        instant at which it was begun.
+        Those that come next are begun ahead as others end, once a page has had to be waited for. One that was is begun
+        anew where it covers another window, or where `is_outdated` says so of the instant at which it was begun.
         """
         with self._lock:
             read = self._ahead.get(request.spec.name)
