@@ -126,6 +126,7 @@ def _build_environment(folder: Path, server: RunningServer | None) -> dict[str, 
         | {
             "BENCHMARK_DATABASE": database,
             "DESTINATION__WAREHOUSE__CREDENTIALS": database,
+            "INVOICE_SHARED_STATE": str(folder / "state"),
             "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
             "PYTHONPATH": str(CHECKOUT),
             "PYTHONWARNINGS": "ignore",

@@ -11,6 +11,7 @@ from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_DATABASE = "data/invoicing.duckdb"
+DEFAULT_SHARED_STATE = "data/state"
 
 
 class SettingsError(ValueError):
@@ -27,8 +28,14 @@ class Settings:
     auth_scheme: str = "Zoho-oauthtoken"
     requests_per_minute: int = 100
     concurrent_reads: int = 4
+    requests_in_flight: int = 5
+    daily_reserve: int = 0
     max_retries: int = 3
     backoff_factor_s: float = 2.0
+    step_retries: int = 2
+    step_retry_delay_s: float = 30.0
+    shared_state: str = DEFAULT_SHARED_STATE
+    """The folder in which processes meet; empty where it is a database, whose address is a secret."""
     dataset: str = "invoicing"
     destination_type: str = "duckdb"
     database: str = DEFAULT_DATABASE
@@ -64,8 +71,13 @@ class Settings:
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
             requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
             concurrent_reads=_count(given, "INVOICE_API_CONCURRENT_READS", cls.concurrent_reads),
+            requests_in_flight=_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
+            daily_reserve=_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
             max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
             backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
+            step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
+            step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
+            shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
@@ -95,6 +107,12 @@ def _with_trailing_slash(url: str) -> str:
 def _duckdb_file(given: Mapping[str, str]) -> str:
     """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
     return given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+
+
+def _folder(given: Mapping[str, str], name: str, default: str) -> str:
+    """The path of a folder; an address in its place is a secret, and not read."""
+    value = given.get(name, default)
+    return "" if "://" in value else value
 
 
 def _time_zone(given: Mapping[str, str], default: str) -> str:

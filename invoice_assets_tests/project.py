@@ -49,6 +49,8 @@ class Project:
         self._instance = instance
         variables = sandbox.environment() | {
             "INVOICE_API_BACKOFF_FACTOR": "0",
+            "INVOICE_STEP_RETRIES": "0",
+            "INVOICE_SHARED_STATE": str(folder / "state"),
             "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
             "DESTINATION__WAREHOUSE__CREDENTIALS": postgres_url or str(self.database),
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres" if postgres_url else "duckdb",

@@ -26,6 +26,10 @@ class TokenRejectedError(PermanentError):
 class TokenThrottledError(TransientError):
     """The accounts server refuses further access tokens for a while; asking again extends the lock-out."""
 
+    def __init__(self, message: str, *, resume_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.resume_at = resume_at
+
 
 class PermissionDeniedError(PermanentError):
     """A fresh access token was refused: a scope or a permission is missing."""

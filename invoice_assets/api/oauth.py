@@ -1,6 +1,7 @@
-"""OAuth 2.0: the refresh_token grant, and one access token shared by everything in the process.
+"""OAuth 2.0: the refresh_token grant, and one access token for everything in the deployment.
 
-The HTTP session that carries the token lives in `session.py`. RFC 6749, section 6.
+Where the token is kept lives in `token_store.py`, the HTTP session that carries it in `session.py`. RFC 6749,
+section 6.
 """
 
 import logging
@@ -8,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import requests
+from msgspec import structs
 
 from invoice_assets.api.errors import (
     ConfigurationError,
@@ -20,20 +23,37 @@ from invoice_assets.api.errors import (
 )
 from invoice_assets.api.retries import (
     BROKEN_CONNECTIONS,
+    LONGEST_BELIEVED_S,
     RETRIED_STATUSES,
     RetriableError,
     RetryPolicy,
     parse_retry_after,
 )
+from invoice_assets.api.shared_state import SharedState
+from invoice_assets.api.token_store import (
+    AccessToken,
+    ProcessTokenStore,
+    Refusal,
+    SharedTokens,
+    SharedTokenStore,
+    TokenStore,
+)
 from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
-from invoice_assets.errors import PermanentError, TransientError
+from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 
 LEEWAY_S = 60.0
 """An access token is replaced this long before it expires, so that none dies between check and use."""
 LOCK_OUT_S = 600.0
 """The window of the accounts server's throttle: ten access tokens in ten minutes (docs/api.md, "Tokens")."""
+TOKENS_PER_LOCK_OUT = 9
+"""The last of the ten is never asked for: a lock-out would be for every application of the client."""
 DEFAULT_LIFETIME_S = 3600.0
-"""Used where an answer has no `expires_in`; the API grants an hour (docs/api.md)."""
+"""Used where an answer has no `expires_in` that makes sense; the API grants an hour (docs/api.md)."""
+_SPARED = (
+    f"{TOKENS_PER_LOCK_OUT} access tokens were asked for within ten minutes, and all of them died early. Another "
+    "application may be using up the client's tokens (30 live ones at a time); give this project a client of its own. "
+    "The next token is asked for when ten minutes have passed."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +80,10 @@ class RefreshTokenGrant:
                     f"or {name if name.startswith('client') else f'client_{name}'} in dlt's secrets.toml."
                 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class AccessToken:
-    """An access token and the epoch second at which it expires. Its repr shows no secret."""
-
-    value: str = field(repr=False)
-    expires_at: float
+    def open_store(self, state: SharedState) -> SharedTokenStore:
+        """Where the deployment keeps the tokens of this very grant."""
+        identity = f"{self.token_url} {self.client_id} {self.refresh_token}"
+        return SharedTokenStore(state, identity=identity, secret=self.client_secret)
 
 
 def request_access_token(
@@ -86,28 +103,32 @@ def request_access_token(
     value = answer.get("access_token")
     if not isinstance(value, str) or not value:
         raise InvalidResponseError(f"POST {grant.token_url} answered 200 without an access token. Run again later.")
-    token = AccessToken(value=value, expires_at=now + _lifetime_s(answer))
+    lifetime_s = _lifetime_s(answer)
+    token = AccessToken(value=value, expires_at=now + lifetime_s, lifetime_s=lifetime_s)
     rotated = answer.get("refresh_token")
     return token, replace(grant, refresh_token=rotated) if isinstance(rotated, str) and rotated else grant
 
 
 class AccessTokenProvider:
-    """One access token for all threads of the process: fetched on first use, renewed early, one request at a time.
+    """One access token for all who share the store: fetched on first use, renewed early, one request at a time.
 
     A refusal is remembered for as long as the throttle lasts: nine loads that ask nine times would extend it.
     """
 
     def __init__(
-        self, grant: RefreshTokenGrant, *, policy: RetryPolicy | None = None, clock: Callable[[], float] = time.time
+        self,
+        grant: RefreshTokenGrant,
+        *,
+        store: TokenStore | None = None,
+        policy: RetryPolicy | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._grant = grant
+        self._store = store or ProcessTokenStore()
         self._policy = policy or RetryPolicy()
         self._clock = clock
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
-        self._refusal: TokenRejectedError | TokenThrottledError | None = None
-        self._refused_until = 0.0
-        self._renewed_at: float | None = None
 
     def __repr__(self) -> str:
         return f"AccessTokenProvider({self._grant!r})"
@@ -115,37 +136,75 @@ class AccessTokenProvider:
     def current(self) -> AccessToken:
         """A token that is good for another minute at least."""
         with self._lock:
-            if self._token is None or self._token.expires_at - LEEWAY_S <= self._clock():
-                self._token = self._request()
-            return self._token
+            if not self._is_fresh(self._token):
+                self._token = self._obtain(lambda shared: self._is_fresh(shared.token))
+            return cast(AccessToken, self._token)
 
     def renew(self, rejected: AccessToken) -> AccessToken:
-        """The token to use after the API refused `rejected`: the one another thread has fetched since, or a new one."""
+        """The token to use after the API refused `rejected`: the one that somebody has fetched since, or a new one."""
         with self._lock:
-            if self._token is None or (self._token == rejected and not self._is_just_renewed()):
-                self._token = self._request()
-                self._renewed_at = self._clock()
+            if self._token is None or self._token == rejected:
+                self._token = self._obtain(
+                    lambda shared: (
+                        shared.token not in (None, rejected)
+                        or (shared.token is not None and self._is_just_renewed(shared))
+                    ),
+                    renewed_at=self._clock(),
+                )
             return self._token
 
-    def _is_just_renewed(self) -> bool:
-        """Whether the token is itself an answer to a refusal: another would be refused as well, and costs a token."""
-        return self._renewed_at is not None and 0 <= self._clock() - self._renewed_at < LEEWAY_S
-
-    def _request(self) -> AccessToken:
-        if self._refusal is not None and self._clock() < self._refused_until:
-            raise self._refusal
-        try:
-            token, grant = request_access_token(self._grant, now=self._clock(), policy=self._policy)
-        except (TokenRejectedError, TokenThrottledError) as refusal:
-            self._refusal, self._refused_until = refusal, self._clock() + LOCK_OUT_S
-            raise
-        if grant != self._grant:
-            _log.warning(
-                "The accounts server replaced the refresh token. This process uses the new one, but does not keep it: "
-                "if the old one stops working, obtain another and set INVOICE_API_REFRESH_TOKEN."
+    def _obtain(self, is_good: Callable[[SharedTokens], bool], *, renewed_at: float | None = None) -> AccessToken:
+        """The shared token, or one that is asked for while nobody else can."""
+        shared = self._store.read()
+        if not is_good(shared):
+            shared = self._store.update(
+                lambda known: known if is_good(known) else self._request(known, renewed_at=renewed_at)
             )
-        self._grant = grant
-        return token
+        if refusal := self._find_refusal(shared):
+            if not refusal.is_throttle:
+                raise TokenRejectedError(refusal.message)
+            raise TokenThrottledError(refusal.message, resume_at=datetime.fromtimestamp(refusal.until, UTC))
+        return cast(AccessToken, shared.token)
+
+    def _request(self, known: SharedTokens, *, renewed_at: float | None) -> SharedTokens:
+        if self._find_refusal(known):
+            return known
+        now = self._clock()
+        recent = tuple(instant for instant in known.granted_at if 0 <= now - instant < LOCK_OUT_S)
+        grant = replace(self._grant, refresh_token=known.refresh_token or self._grant.refresh_token)
+        if len(recent) >= TOKENS_PER_LOCK_OUT:
+            return _refuse(known, TokenThrottledError(_SPARED), until=recent[0] + LOCK_OUT_S)
+        try:
+            token, next_grant = request_access_token(grant, now=now, policy=self._policy)
+        except (TokenRejectedError, TokenThrottledError) as error:
+            return _refuse(known, error, until=now + LOCK_OUT_S)
+        if next_grant != grant:
+            _log.warning("The accounts server replaced the refresh token; the new one is kept with the access token.")
+        return SharedTokens(
+            token=token,
+            refresh_token=next_grant.refresh_token if next_grant != self._grant else "",
+            granted_at=(*recent, now),
+            renewed_at=renewed_at,
+        )
+
+    def _is_fresh(self, token: AccessToken | None) -> bool:
+        """Whether the token lives on for its leeway: a minute, or half of a life that is shorter than two."""
+        return token is not None and token.expires_at - min(LEEWAY_S, token.lifetime_s / 2) > self._clock()
+
+    def _is_just_renewed(self, shared: SharedTokens) -> bool:
+        """Whether the token is itself an answer to a refusal: another would be refused as well, and costs a token."""
+        return shared.renewed_at is not None and 0 <= self._clock() - shared.renewed_at < LEEWAY_S
+
+    def _find_refusal(self, shared: SharedTokens) -> Refusal | None:
+        """The refusal that still holds; one that would hold for longer than any was written by a clock that jumped."""
+        refusal = shared.refusal
+        return refusal if refusal and 0 < refusal.until - self._clock() <= LOCK_OUT_S else None
+
+
+def _refuse(known: SharedTokens, error: InvoicingError, *, until: float) -> SharedTokens:
+    """What is known from now on: why there is no token, for all who would ask."""
+    refusal = Refusal(message=str(error), until=until, is_throttle=error.transient)
+    return structs.replace(known, token=None, refusal=refusal)
 
 
 def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
@@ -196,6 +255,7 @@ def _reason(answer: dict[str, Any]) -> str:
 
 def _lifetime_s(answer: dict[str, Any]) -> float:
     try:
-        return float(answer["expires_in"])
+        lifetime_s = float(answer["expires_in"])
     except (KeyError, TypeError, ValueError):
         return DEFAULT_LIFETIME_S
+    return lifetime_s if 0 < lifetime_s < LONGEST_BELIEVED_S else DEFAULT_LIFETIME_S

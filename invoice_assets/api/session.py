@@ -8,7 +8,7 @@ it means, lives in `envelope.py`. https://requests.readthedocs.io/en/latest/user
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,7 @@ from urllib3.response import BaseHTTPResponse
 
 from invoice_assets.api.envelope import Envelope, decode_envelope
 from invoice_assets.api.errors import DAILY_QUOTA_USED_UP, InvalidResponseError, QuotaExceededError, error_from_answer
-from invoice_assets.api.oauth import AccessToken, AccessTokenProvider
+from invoice_assets.api.oauth import AccessTokenProvider
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import (
     BROKEN_CONNECTIONS,
@@ -28,6 +28,7 @@ from invoice_assets.api.retries import (
     RetryPolicy,
     parse_retry_after,
 )
+from invoice_assets.api.token_store import AccessToken
 from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
 from invoice_assets.errors import InvoicingError, TransientError
 
@@ -76,6 +77,11 @@ class ApiAccount:
 
     def __post_init__(self) -> None:
         require_protected_transport(self.base_url, variable="INVOICE_API_BASE_URL")
+
+    @property
+    def quota(self) -> str:
+        """Whose quota requests are counted against: the organisation's, at its API."""
+        return f"{self.origin}{self.organization_id}"
 
     @property
     def origin(self) -> str:
@@ -185,14 +191,9 @@ class _ApiAdapter(HTTPAdapter):
 
     def _exchange(self, request: requests.PreparedRequest, token: AccessToken, **kwargs: Any) -> requests.Response:
         request.headers["Authorization"] = f"{self._account.auth_scheme} {token.value}"
-        self._pacer.wait()
-        self._usage.requests += 1
-        sent_at = time.monotonic()
         try:
-            response = super().send(request, **kwargs)
-            self._usage.bytes += len(response.content)
-            self._usage.waited_s += time.monotonic() - sent_at
-            self._usage.failed_attempts += response.status_code != 200
+            with self._pacer.turn():
+                response = self._send_now(request, **kwargs)
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1
             outcome = TransientError(
@@ -200,8 +201,27 @@ class _ApiAdapter(HTTPAdapter):
                 "Check INVOICE_API_BASE_URL and the network; a later run can succeed."
             )
             raise RetriableError(outcome) from error
-        self._usage.quota_remaining = _integer(response.headers, "X-Rate-Limit-Remaining", self._usage.quota_remaining)
+        self._note_quota(response)
         return response
+
+    def _send_now(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The answer, its body read."""
+        self._usage.requests += 1
+        sent_at = time.monotonic()
+        response = super().send(request, **kwargs)
+        self._usage.bytes += len(response.content)
+        self._usage.waited_s += time.monotonic() - sent_at
+        self._usage.failed_attempts += response.status_code != 200
+        return response
+
+    def _note_quota(self, response: requests.Response) -> None:
+        remaining = _integer(response.headers, "X-Rate-Limit-Remaining")
+        if remaining is None:
+            return
+        self._usage.quota_remaining = remaining
+        resets_in_s = _integer(response.headers, "X-Rate-Limit-Reset")
+        resets_at = None if resets_in_s is None else datetime.now(UTC) + timedelta(seconds=resets_in_s)
+        self._pacer.note_quota(remaining=remaining, resets_at=resets_at)
 
 
 def _leave_to_the_adapter(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -253,8 +273,8 @@ def _read_error_body(response: requests.Response) -> tuple[int | None, str]:
     return (code if isinstance(code, int) else None), str(body.get("message") or "")
 
 
-def _integer(headers: Mapping[str, str], name: str, default: int | None) -> int | None:
+def _integer(headers: Mapping[str, str], name: str) -> int | None:
     try:
         return int(headers[name])
     except (KeyError, ValueError):
-        return default
+        return None

@@ -14,7 +14,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, Mat
 from dlt.extract import DltResource
 
 from invoice_assets.defs.dlt_integration import DagsterDltResource, DltResourceTranslatorData
-from invoice_assets.defs.failures import report_failures
+from invoice_assets.defs.failures import Retries, report_failures
 from invoice_assets.defs.load_metadata import describe_load, tell_partitions
 from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
@@ -54,7 +54,7 @@ def build_asset(
 
         now = datetime.now(UTC)
         window = cover(partitions, context.partition_keys, now=now) if partitions else COMPLETE
-        with report_failures(spec):
+        with report_failures(spec, retries=Retries.of(context, settings)):
             load = Loader(
                 request=ReadRequest(spec=spec, window=window),
                 upcoming=find_upcoming_reads(context, catalog, settings=settings, now=now),

@@ -1,26 +1,72 @@
 """How a load that failed is told to Dagster: the first error of ours, and whether a rerun can help.
 
-The classes live in `invoice_assets/errors.py`. https://docs.dagster.io/guides/build/ops/op-retries
+The classes live in `invoice_assets/errors.py`; the number of retries of a step in the settings, of a run in
+`dagster.yaml`. https://docs.dagster.io/guides/build/ops/op-retries
+https://docs.dagster.io/deployment/execution/run-retries
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from dagster import Failure
+from dagster import AssetExecutionContext, DagsterEventType, Failure, RetryRequested
+from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from invoice_assets.errors import InvoicingError
 from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.settings import Settings
 
 ERROR_CLASS, A_RERUN_CAN_HELP = "error_class", "a_rerun_can_help"
 """Metadata of a failure: the class of the error, and whether waiting mends it."""
 
+LONGEST_WAIT_S = 300.0
+"""A step waits this long at most before it is tried again: it keeps its process, and its pool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """How a step that failed is tried again: how often, and after how many seconds, doubled each time."""
+
+    context: AssetExecutionContext
+    most: int
+    delay_s: float
+
+    @classmethod
+    def of(cls, context: AssetExecutionContext, settings: Settings) -> "Retries":
+        """As the settings have it."""
+        return cls(context=context, most=settings.step_retries, delay_s=settings.step_retry_delay_s)
+
+    def request(self, description: str, cause: InvoicingError) -> RetryRequested | None:
+        """What to raise for another attempt at the step; None where there is none left, or none that can help."""
+        attempt = self.context.retry_number
+        if attempt >= self.most or not _can_help_soon(cause):
+            return None
+        wait_s = min(max(self.delay_s * 2**attempt, _seconds_until(cause.resume_at)), LONGEST_WAIT_S)
+        self.context.log.warning(f"{description} Trying again in {wait_s:g} s ({attempt + 1} of {self.most}).")
+        return RetryRequested(max_retries=self.most, seconds_to_wait=wait_s)
+
+    def tag_run(self, cause: InvoicingError) -> None:
+        """Tell Dagster whether to retry the run: where any of its failed steps can be helped by that."""
+        can_help = _can_help_soon(cause) or self._has_failure_that_can_pass()
+        self.context.instance.add_run_tags(
+            self.context.run.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: str(can_help).lower()}
+        )
+
+    def _has_failure_that_can_pass(self) -> bool:
+        records = self.context.instance.get_records_for_run(
+            self.context.run.run_id, of_type=DagsterEventType.STEP_FAILURE
+        ).records
+        data = [record.event_log_entry.get_dagster_event().step_failure_data.user_failure_data for record in records]
+        return any(found and found.metadata[A_RERUN_CAN_HELP].value for found in data if found)
+
 
 @contextmanager
-def report_failures(spec: ResourceSpec) -> Iterator[None]:
+def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> Iterator[None]:
     """Turn an error of ours, however deep dlt has wrapped it, into a `Failure` that says what to do.
 
-    A permanent error is not retried. Anything else passes unchanged.
+    One that can pass is tried again first. Anything else passes unchanged.
     """
     try:
         yield
@@ -28,8 +74,13 @@ def report_failures(spec: ResourceSpec) -> Iterator[None]:
         cause = find_cause(error)
         if cause is None:
             raise
+        description = f"{spec.name}: {str(cause).removeprefix(f'{spec.name}: ')}"
+        if retries:
+            if request := retries.request(description, cause):
+                raise request from error
+            retries.tag_run(cause)
         raise Failure(
-            description=f"{spec.name}: {str(cause).removeprefix(f'{spec.name}: ')}",
+            description=description,
             metadata={ERROR_CLASS: type(cause).__name__, A_RERUN_CAN_HELP: cause.transient},
             allow_retries=cause.transient,
         ) from error
@@ -42,3 +93,12 @@ def find_cause(error: BaseException | None) -> InvoicingError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _can_help_soon(cause: InvoicingError) -> bool:
+    """Whether trying again within minutes can succeed; where the API has blocked us for an hour it cannot."""
+    return cause.transient and _seconds_until(cause.resume_at) <= LONGEST_WAIT_S
+
+
+def _seconds_until(instant: datetime | None) -> float:
+    return max(0.0, (instant - datetime.now(UTC)).total_seconds()) if instant else 0.0

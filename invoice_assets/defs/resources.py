@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     """The invoicing API of one organisation: where it is, and the OAuth 2.0 client that may read it.
 
-    All assets of a run share one access token and one pacer. Nothing is sent, and no secret needed, before the first
-    request of a load.
+    All runs of a deployment share one access token and one quota, through the shared state. Nothing is sent, and no
+    secret needed, before the first request of a load.
     """
 
     base_url: str = Field(description="Address of the API, such as https://www.zohoapis.eu/invoice/v3/.")
@@ -49,6 +49,15 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     )
     concurrent_reads: int = Field(
         default=Settings.concurrent_reads, ge=1, description="Lists that a run reads at a time; 1 reads none ahead."
+    )
+    requests_in_flight: int = Field(
+        default=Settings.requests_in_flight, ge=1, description="Requests that the deployment has in flight at a time."
+    )
+    daily_reserve: int = Field(
+        default=Settings.daily_reserve, ge=0, description="Requests of a day that are left to other applications."
+    )
+    shared_state: str = Field(
+        default="", description="Folder or postgresql:// address where processes meet; empty: each for itself."
     )
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
@@ -72,6 +81,13 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
             organization_id=settings.organization_id,
             auth_scheme=settings.auth_scheme,
             requests_per_minute=settings.requests_per_minute,
+            requests_in_flight=settings.requests_in_flight,
+            daily_reserve=settings.daily_reserve,
+            shared_state=(
+                os.path.abspath(settings.shared_state)
+                if settings.shared_state
+                else _secret(settings, "INVOICE_SHARED_STATE")
+            ),
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
             concurrent_reads=settings.concurrent_reads,
@@ -92,12 +108,24 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         from invoice_assets.api.pacing import RequestPacer
         from invoice_assets.api.retries import RetryPolicy
         from invoice_assets.api.session import ApiAccount, ApiSession
+        from invoice_assets.api.shared_state import open_shared_state
 
         account = ApiAccount(base_url=self.base_url, organization_id=self.organization_id, auth_scheme=self.auth_scheme)
         policy = RetryPolicy(max_retries=self.max_retries, backoff_factor_s=self.backoff_factor)
         with self._lock:
-            self._tokens = self._tokens or AccessTokenProvider(self._build_grant(), policy=policy)
-            self._pacer = self._pacer or RequestPacer(requests_per_minute=self.requests_per_minute)
+            if self._tokens is None or self._pacer is None:
+                grant = self._build_grant()
+                state = open_shared_state(self.shared_state) if self.shared_state else None
+                self._tokens = AccessTokenProvider(
+                    grant, store=grant.open_store(state) if state else None, policy=policy
+                )
+                self._pacer = RequestPacer(
+                    requests_per_minute=self.requests_per_minute,
+                    requests_in_flight=self.requests_in_flight,
+                    daily_reserve=self.daily_reserve,
+                    state=state,
+                    quota=account.quota,
+                )
         return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
 
     @contextmanager

@@ -17,8 +17,9 @@ from invoice_assets.api.errors import (
     TokenRejectedError,
     TokenThrottledError,
 )
-from invoice_assets.api.oauth import AccessToken, AccessTokenProvider, RefreshTokenGrant, request_access_token
+from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant, request_access_token
 from invoice_assets.api.retries import RetryPolicy
+from invoice_assets.api.token_store import AccessToken
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 from invoice_assets_tests.conftest import Answer, AnsweringServer
 from invoice_assets_tests.sandbox.server import Sandbox
