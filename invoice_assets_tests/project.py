@@ -46,7 +46,7 @@ class Project:
         self.database = folder / "warehouse" / "invoicing.duckdb"
         self.catalog = catalog
         self._postgres_url = postgres_url
-        self._instance = instance
+        self.instance = instance
         variables = sandbox.environment() | {
             "INVOICE_API_BACKOFF_FACTOR": "0",
             "INVOICE_STEP_RETRIES": "0",
@@ -65,7 +65,7 @@ class Project:
         keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
         job = definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
-            instance=self._instance,
+            instance=self.instance,
             raise_on_error=False,
             run_config=QUIET,
             tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
@@ -78,7 +78,7 @@ class Project:
         selection = AssetSelection.checks_for_assets(AssetKey(["invoicing", name]))
         checks = selection.resolve_checks(definitions.resolve_asset_graph())
         job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=checks)
-        result = job.execute_in_process(instance=self._instance, raise_on_error=False, run_config=QUIET)
+        result = job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=QUIET)
         return list(result.get_asset_check_evaluations())
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

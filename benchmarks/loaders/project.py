@@ -16,7 +16,11 @@ from invoice_assets.settings import Settings
 from invoice_assets_tests.runs import QUIET, select_all_partitions
 
 CHECKS = "--checks"
-IMPORTED_BY_A_RUN = ("invoice_assets.defs.loads", "invoice_assets.ingest.duckdb_destination")
+IMPORTED_BY_A_RUN = (
+    "invoice_assets.api.session",
+    "invoice_assets.defs.loads",
+    "invoice_assets.ingest.duckdb_destination",
+)
 """What the definitions leave to a run to import; no loader's imports are counted."""
 
 

@@ -47,6 +47,7 @@ class RequestPacer:
         self._state = state
         self._quota = sha256(quota.encode()).hexdigest()[:16]
         self._blocks = _SharedBlocks(state, self._quota) if state else _Blocks()
+        self._bucket: AbstractBucket | None = None
         self._limiter: Limiter | None = None
         if requests_per_minute > 0:
             self._bucket = self._open_bucket(Rate(requests_per_minute, Duration.MINUTE))
@@ -75,10 +76,15 @@ class RequestPacer:
             QuotaExceededError: As `turn`.
         """
         self._refuse_while_blocked()
-        if self._limiter is not None:
+        if self._limiter is not None and self._bucket is not None:
             while not self._limiter.try_acquire("request", timeout=LONGEST_TURN_S):
-                self._forget_permits_of_the_future()
+                _forget_permits_of_the_future(self._bucket)
             self._refuse_while_blocked()
+
+    def close(self) -> None:
+        """Let go of the bucket that is shared."""
+        if self._bucket is not None:
+            self._bucket.close()
 
     def note_block(self, block: QuotaExceededError) -> None:
         """Remember that the API refuses every request until the error's `resume_at`."""
@@ -108,11 +114,12 @@ class RequestPacer:
         bucket.leak(_now_ms())  # what was asked for more than a minute ago
         return bucket
 
-    def _forget_permits_of_the_future(self) -> None:
-        """A clock that went back has left permits for times that are to come; until then nobody would get one."""
-        newest = cast(RateItem | None, self._bucket.peek(0))
-        if newest and newest.timestamp > _now_ms() + Duration.MINUTE:
-            self._bucket.flush()
+
+def _forget_permits_of_the_future(bucket: AbstractBucket) -> None:
+    """A clock that went back has left permits for times that are to come; until then nobody would get one."""
+    newest = cast(RateItem | None, bucket.peek(0))
+    if newest and newest.timestamp > _now_ms() + Duration.MINUTE:
+        bucket.flush()
 
 
 def _now_ms() -> int:

@@ -63,6 +63,10 @@ class SharedState(ABC):
     def open_bucket(self, name: str, rate: Rate) -> AbstractBucket:
         """The permits of that name, whoever took them."""
 
+    def close(self) -> None:
+        """Let go of every connection."""
+        return
+
     @contextmanager
     def slot(self, name: str, count: int) -> Iterator[None]:
         """One of `count` slots of that name, waited for, and given back when the context closes or the process dies."""
@@ -218,6 +222,10 @@ class DatabaseState(SharedState):
         address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         with _database_errors_told():
             return PostgresBucket(ConnectionPool(address, min_size=1, max_size=2, open=True), name, [rate])
+
+    def close(self) -> None:
+        """Close the connections; those of a bucket are closed with it."""
+        self._engine.dispose()
 
     @contextmanager
     def _try_slot(self, name: str, number: int) -> Iterator[bool]:

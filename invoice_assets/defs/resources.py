@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
     from invoice_assets.api.pacing import RequestPacer
     from invoice_assets.api.session import ApiSession
+    from invoice_assets.api.shared_state import SharedState
     from invoice_assets.ingest.reading import Read, Reads
 
 
@@ -65,6 +66,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     )
 
     _lock: Lock = PrivateAttr(default_factory=Lock)
+    _state: "SharedState | None" = PrivateAttr(default=None)
     _tokens: "AccessTokenProvider | None" = PrivateAttr(default=None)
     _pacer: "RequestPacer | None" = PrivateAttr(default=None)
     _reads: "Reads | None" = PrivateAttr(default=None)
@@ -115,7 +117,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         with self._lock:
             if self._tokens is None or self._pacer is None:
                 grant = self._build_grant()
-                state = open_shared_state(self.shared_state) if self.shared_state else None
+                state = self._state = open_shared_state(self.shared_state) if self.shared_state else None
                 self._tokens = AccessTokenProvider(
                     grant, store=grant.open_store(state) if state else None, policy=policy
                 )
@@ -141,9 +143,10 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
             yield read
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
-        """Give up the reads that a run has begun and no step has asked for."""
-        if self._reads:
-            self._reads.close()
+        """Give up the reads that a run has begun and no step has asked for, and let go of what it shares."""
+        for opened in (self._reads, self._pacer, self._state):
+            if opened:
+                opened.close()
 
     def _build_grant(self) -> "RefreshTokenGrant":
         from invoice_assets.api.oauth import RefreshTokenGrant

@@ -1,7 +1,8 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import DagsterEventType, Failure
+from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult, Failure
 
 from invoice_assets.api.errors import PermissionDeniedError
 from invoice_assets.catalog import INVOICES
@@ -83,3 +84,78 @@ def test_a_locked_warehouse_is_reported_before_the_api_is_asked(
     assert "cannot be opened" in failures_of(result)["load_taxes"]
     assert sandbox.ledger.requests("taxes") == []
     assert [e for e in result.all_events if e.event_type is DagsterEventType.STEP_FAILURE]
+
+
+def _counted(sandbox: Sandbox, resource: str) -> int:
+    return len(sandbox.ledger.requests(resource))
+
+
+def _retry_tag(project: Project, result: ExecuteInProcessResult) -> str | None:
+    run = project.instance.get_run_by_id(result.run_id) if project.instance else None
+    assert run is not None
+    return run.tags.get("dagster/retry_on_asset_or_op_failure")
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A project whose steps are tried twice, and whose requests once."""
+    with DagsterInstance.ephemeral() as instance:
+        opened = Project(sandbox, tmp_path, monkeypatch, instance=instance)
+        monkeypatch.setenv("INVOICE_STEP_RETRIES", "1")
+        monkeypatch.setenv("INVOICE_STEP_RETRY_DELAY", "0")
+        monkeypatch.setenv("INVOICE_API_MAX_RETRIES", "0")
+        yield opened
+
+
+def test_a_step_whose_failure_can_pass_is_tried_again(sandbox: Sandbox, project: Project) -> None:
+    sandbox.script("unavailable_503", resource="taxes", times=1)
+
+    result = project.materialize("taxes")
+
+    assert result.success
+    assert _counted(sandbox, "taxes") == 2
+    assert [event.event_type for event in result.all_events].count(DagsterEventType.STEP_UP_FOR_RETRY) == 1
+
+
+def test_a_step_that_keeps_failing_says_so_once_and_the_run_may_be_retried(sandbox: Sandbox, project: Project) -> None:
+    sandbox.script("unavailable_503", resource="taxes", times=None)
+
+    result = project.materialize("taxes")
+
+    assert "answered 503" in failures_of(result)["load_taxes"]
+    assert _counted(sandbox, "taxes") == 2
+    assert _retry_tag(project, result) == "true"
+
+
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [("wrong_organization_6041", 1), ("dead_token_57", 2), ("blocked_43", 1)],
+    ids=["wrong-organisation", "missing-scope", "blocked-for-an-hour"],
+)
+def test_neither_a_step_nor_its_run_is_tried_again_where_that_cannot_help(
+    sandbox: Sandbox, project: Project, fault: str, requests: int
+) -> None:
+    sandbox.script(fault, resource="taxes", times=None)
+
+    result = project.materialize("taxes")
+
+    assert _counted(sandbox, "taxes") == requests
+    assert _retry_tag(project, result) == "false"
+
+
+@pytest.mark.parametrize(
+    ("step_retries", "order"),
+    [("0", ["load_items", "load_taxes"]), ("1", ["load_taxes", "load_items"])],
+    ids=["which-came-first", "which-came-last"],
+)
+def test_a_run_is_retried_where_one_of_its_failures_can_pass(
+    sandbox: Sandbox, project: Project, monkeypatch: pytest.MonkeyPatch, step_retries: str, order: list[str]
+) -> None:
+    monkeypatch.setenv("INVOICE_STEP_RETRIES", step_retries)
+    sandbox.script("unavailable_503", resource="items", times=None)
+    sandbox.script("wrong_organization_6041", resource="taxes", times=None)
+
+    result = project.materialize("items", "taxes")
+
+    assert list(failures_of(result)) == order
+    assert _retry_tag(project, result) == "true"

@@ -128,8 +128,7 @@ class InvoiceApi:
         """Return the page that a good request asked for, or what a scripted fault makes of it."""
         script = self._backend.scripts.take(resource=query.endpoint.name, page=query.page)
         await asyncio.sleep(self._backend.latency_s)
-        if script is not None and script.fault.waits:
-            await asyncio.sleep(HANG_SECONDS if script.parameters.seconds is None else script.parameters.seconds)
+        await _hang(script)
         if script is not None and script.fault.answer is not None:
             elsewhere = script.parameters.location or str(request.url.replace(hostname="localhost"))
             return script.fault.answer(replace(script.parameters, location=elsewhere))
@@ -171,6 +170,7 @@ class TokenUrl:
         accounts.token_requests += 1
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         script = self._backend.scripts.take(is_for_tokens=True)
+        await _hang(script)
         if script is not None and script.fault.answer is not None:
             return script.fault.answer(script.parameters)
         answer = accounts.answer({**request.query_params, **form})
@@ -203,6 +203,11 @@ def _require_list(request: Request, endpoint: Endpoint | None) -> Endpoint:
     if endpoint is None or request.method != "GET":
         raise RefusedRequestError(errors.INVALID_URL)
     return endpoint
+
+
+async def _hang(script: ScriptedFault | None) -> None:
+    if script is not None and script.fault.waits:
+        await asyncio.sleep(HANG_SECONDS if script.parameters.seconds is None else script.parameters.seconds)
 
 
 def _ledger_entry(request: Request, endpoint: Endpoint | None, *, at: float) -> LedgerEntry:

@@ -259,6 +259,12 @@ TOKEN_FAULTS = (
         answer=lambda _: DroppedConnection(),
     ),
     Fault(
+        name="token_hang",
+        description=f"nothing for `seconds` (default {HANG_SECONDS:g}), then the right answer",
+        is_for_tokens=True,
+        waits=True,
+    ),
+    Fault(
         name="token_expires_in_absent",
         description="a good token that does not say when it expires",
         is_for_tokens=True,
