@@ -14,10 +14,11 @@ from invoice_assets.defs.alerting.sensors import build_alert_sensors
 from invoice_assets.defs.assets import build_asset
 from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
-from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
+from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
 from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.translator import InvoicingTranslator
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.organizations import split_by_organization
+from invoice_assets.resource_spec import ResourceSpec, assign
 from invoice_assets.settings import Settings
 
 
@@ -32,6 +33,21 @@ def build_definitions(
         SettingsError: A variable of the environment cannot be used.
     """
     settings = settings or Settings.from_env()
+    shared = Definitions(
+        sensors=build_alert_sensors(settings, resources=catalog.keys()),
+        resources={
+            "alerts": AlertsResource.from_settings(settings),
+            "dlt_resource": DagsterDltResource(),
+            "warehouse": WarehouseResource.from_settings(settings),
+        },
+        executor=in_process_executor,
+    )
+    return Definitions.merge(shared, *(_build_organization(own, catalog) for own in split_by_organization(settings)))
+
+
+def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec]) -> Definitions:
+    """What an organisation has of its own: assets and their checks, API, jobs and schedules."""
+    catalog = assign(catalog, settings.slug)
     translator = InvoicingTranslator(
         catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
     )
@@ -43,14 +59,7 @@ def build_definitions(
         asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,
         schedules=automation.schedules,
-        sensors=build_alert_sensors(settings, resources=catalog.keys()),
-        resources={
-            "alerts": AlertsResource.from_settings(settings),
-            "dlt_resource": DagsterDltResource(),
-            "invoice_api": InvoiceApiResource.from_settings(settings),
-            "warehouse": WarehouseResource.from_settings(settings),
-        },
-        executor=in_process_executor,
+        resources={name_api_resource(settings): InvoiceApiResource.from_settings(settings)},
     )
 
 

@@ -6,7 +6,7 @@ used (endpoints and column hints in `ingest/`, asset specs and checks in `defs/`
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
@@ -138,6 +138,8 @@ class ResourceSpec:
     """What makes a row plausible, beside the columns' known values."""
     blocking_checks: frozenset[CheckName] = frozenset()
     """Checks whose failure keeps the assets downstream from being materialized in the same run."""
+    organization: str = ""
+    """The slug of the organisation whose resource it is, where a deployment has several."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -178,6 +180,11 @@ class ResourceSpec:
         raise KeyError(f"{self.name} has no column {name}")
 
     @property
+    def label(self) -> str:
+        """The resource as people are told of it: `invoices`, or `acme/invoices` where there are several."""
+        return "/".join(filter(None, (self.organization, self.name)))
+
+    @property
     def modified_column(self) -> str | None:
         """`last_modified_time` where the rows carry that stamp, else None."""
         stamps = [c.name for c in self.columns if c.name == "last_modified_time" and c.data_type == "timestamp"]
@@ -211,6 +218,18 @@ def build_catalog(specs: Iterable[ResourceSpec]) -> Mapping[str, ResourceSpec]:
             if reference.resource not in catalog:
                 raise CatalogError(f"{spec.name}: {reference.column} refers to {reference.resource}, which has no row")
     return MappingProxyType(catalog)
+
+
+def assign(catalog: Mapping[str, ResourceSpec], organization: str) -> Mapping[str, ResourceSpec]:
+    """The catalog as one organisation's; the same where it has no slug."""
+    if not organization:
+        return catalog
+    return MappingProxyType({name: replace(spec, organization=organization) for name, spec in catalog.items()})
+
+
+def qualify(name: str, organization: str) -> str:
+    """A name that belongs to an organisation: the same where it has no slug."""
+    return "_".join(filter(None, (name, organization)))
 
 
 def name_type(data_type: str, *, precision: int | None = None, scale: int | None = None) -> str:

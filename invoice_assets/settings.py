@@ -22,9 +22,15 @@ class SettingsError(ValueError):
 class Settings:
     """Everything that is configured by the environment and is no secret; see `.env.example` for the meanings."""
 
+    organizations_file: str = ""
+    """The TOML file that names several organisations; empty where there is one, configured here."""
+    slug: str = ""
+    """Which of them these settings are for; empty where there is one."""
     base_url: str = ""
     token_url: str = ""
     organization_id: str = ""
+    credentials: str = "env:INVOICE_API"
+    """Where the OAuth client is: `env:` and how its variables begin, or `dlt:` and the section of dlt's secrets."""
     auth_scheme: str = "Zoho-oauthtoken"
     requests_per_minute: int = 100
     concurrent_reads: int = 4
@@ -56,6 +62,11 @@ class Settings:
     """Where people open the Dagster UI; without a trailing slash."""
     names_set: frozenset[str] = frozenset()
 
+    def name_variable(self, variable: str) -> str:
+        """What `INVOICE_API_CLIENT_ID` and its like are called for these credentials; empty where dlt has them."""
+        kind, _, prefix = self.credentials.partition(":")
+        return prefix + variable.removeprefix(Settings.credentials.partition(":")[2]) if kind == "env" else ""
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """The settings that the environment gives, defaults where it is silent or empty.
@@ -65,7 +76,8 @@ class Settings:
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         return cls(
-            base_url=_with_trailing_slash(given.get("INVOICE_API_BASE_URL", cls.base_url)),
+            organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
+            base_url=with_trailing_slash(given.get("INVOICE_API_BASE_URL", cls.base_url)),
             token_url=given.get("INVOICE_API_TOKEN_URL", cls.token_url),
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
@@ -100,7 +112,8 @@ class Settings:
         )
 
 
-def _with_trailing_slash(url: str) -> str:
+def with_trailing_slash(url: str) -> str:
+    """The address of a folder of resources, to which their paths are added."""
     return f"{url.rstrip('/')}/" if url else ""
 
 
@@ -115,11 +128,19 @@ def _folder(given: Mapping[str, str], name: str, default: str) -> str:
     return "" if "://" in value else value
 
 
+def zone_key(name: str) -> str:
+    """The name of a time zone that exists. Raises `ValueError` for any other."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, IsADirectoryError) as error:
+        raise ValueError(name) from error
+
+
 def _time_zone(given: Mapping[str, str], default: str) -> str:
     name = given.get("INVOICE_TIMEZONE", default)
     try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError):
+        return zone_key(name)
+    except ValueError:
         raise SettingsError(f"INVOICE_TIMEZONE is {name!r}: set it to a name such as America/New_York.") from None
 
 

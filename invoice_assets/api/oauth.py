@@ -70,15 +70,22 @@ class RefreshTokenGrant:
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    credentials: str = "env:INVOICE_API"
+    """Where they come from, for the one who has to mend them."""
 
     def __post_init__(self) -> None:
         require_protected_transport(self.token_url, variable="INVOICE_API_TOKEN_URL")
         for name in ("client_id", "client_secret", "refresh_token"):
             if not str(getattr(self, name)).strip("* \t\r\n"):
-                raise ConfigurationError(
-                    f"No {name} to ask for an access token with. Set INVOICE_API_{name.upper()}, "
-                    f"or {name if name.startswith('client') else f'client_{name}'} in dlt's secrets.toml."
-                )
+                raise ConfigurationError(f"No {name} to ask for an access token with. {self._advise(name)}")
+
+    def _advise(self, name: str) -> str:
+        kind, _, where = self.credentials.partition(":")
+        secret = name if name.startswith("client") else f"client_{name}"
+        if kind == "dlt":
+            return f"Set {where}.{secret} in dlt's secrets.toml."
+        either = f", or {secret} in dlt's secrets.toml" if self.credentials == type(self).credentials else ""
+        return f"Set {where}_{name.upper()}{either}."
 
     def open_store(self, state: SharedState) -> SharedTokenStore:
         """Where the deployment keeps the tokens of this very grant."""

@@ -13,13 +13,13 @@ import dlt
 from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, MaterializeResult, multi_asset
 from dlt.extract import DltResource
 
-from invoice_assets.defs.dlt_integration import DagsterDltResource, DltResourceTranslatorData
+from invoice_assets.defs.dlt_integration import DltResourceTranslatorData
 from invoice_assets.defs.failures import Retries, report_failures
 from invoice_assets.defs.load_metadata import describe_load, tell_partitions
 from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.read_plan import find_upcoming_reads, name_load_step
-from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
+from invoice_assets.defs.resources import name_api_resource
 from invoice_assets.defs.translator import InvoicingTranslator, build_asset_key
 from invoice_assets.ingest.windows import COMPLETE, ReadRequest
 from invoice_assets.resource_spec import ResourceSpec
@@ -42,13 +42,9 @@ def build_asset(
         backfill_policy=BackfillPolicy.single_run() if partitions else None,
         pool=name_pool(spec, settings),
         op_tags={"invoicing/resource": spec.name},
+        required_resource_keys={"dlt_resource", "warehouse", name_api_resource(settings)},
     )
-    def load_resource(
-        context: AssetExecutionContext,
-        dlt_resource: DagsterDltResource,
-        invoice_api: InvoiceApiResource,
-        warehouse: WarehouseResource,
-    ) -> Iterator[MaterializeResult[Any]]:
+    def load_resource(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         """Read the resource's list and merge its rows into the table."""
         from invoice_assets.defs.loads import Loader
 
@@ -60,10 +56,10 @@ def build_asset(
                 upcoming=find_upcoming_reads(context, catalog, settings=settings, now=now),
                 is_partitioned=partitions is not None,
                 context=context,
-                dlt_resource=dlt_resource,
+                dlt_resource=context.resources.dlt_resource,
                 translator=translator,
-                invoice_api=invoice_api,
-                warehouse=warehouse,
+                invoice_api=getattr(context.resources, name_api_resource(settings)),
+                warehouse=context.resources.warehouse,
             ).load()
         if partitions:
             tell_partitions(context, load, partitions)

@@ -44,7 +44,7 @@ from invoice_assets.defs.translator import build_asset_key
 from invoice_assets.ingest.inspection import inspect_table
 from invoice_assets.ingest.references import inspect_references
 from invoice_assets.ingest.tables import SAMPLE_KEYS
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 WHAT_TO_DO = "what_to_do"
@@ -80,7 +80,7 @@ def build_checks(catalog: Mapping[str, ResourceSpec], *, settings: Settings) -> 
 
 def _build_table_check(spec: ResourceSpec, settings: Settings) -> AssetChecksDefinition:
     @multi_asset_check(
-        name=f"check_{spec.name}",
+        name=qualify(f"check_{spec.name}", spec.organization),
         specs=[_build_spec(spec, claim) for claim in TABLE_CLAIMS],
         can_subset=True,
         pool=name_pool(spec, settings),
@@ -102,7 +102,7 @@ def _build_reference_check(
     awaited = [build_asset_key(target) for target in targets.values()]
 
     @multi_asset_check(
-        name=f"check_references_of_{spec.name}",
+        name=qualify(f"check_references_of_{spec.name}", spec.organization),
         specs=[_build_spec(spec, REFERENCES, awaited=awaited)],
         pool=name_pool(spec, settings),
     )
@@ -121,7 +121,7 @@ def _build_freshness_check(catalog: Mapping[str, ResourceSpec], settings: Settin
     """One step for all resources, in no pool: a load that hangs must not keep it waiting."""
 
     @multi_asset_check(
-        name="check_freshness",
+        name=qualify("check_freshness", settings.slug),
         specs=[_build_spec(spec, IS_FRESH, extra={RUNS_WITHOUT_ITS_ASSET: True}) for spec in catalog.values()],
         can_subset=True,
     )

@@ -74,7 +74,7 @@ def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> It
         cause = find_cause(error)
         if cause is None:
             raise
-        description = f"{spec.name}: {str(cause).removeprefix(f'{spec.name}: ')}"
+        description = f"{spec.label}: {str(cause).removeprefix(f'{spec.name}: ')}"
         if retries:
             if request := retries.request(description, cause):
                 raise request from error

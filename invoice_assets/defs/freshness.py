@@ -26,12 +26,12 @@ def judge_freshness(spec: ResourceSpec, *, instance: DagsterInstance, settings: 
     """A table offends mildly where it lacks the load that was due last, and where it lacks two it fails."""
     reached = find_coverage(instance, build_asset_key(spec))
     if reached is None:
-        never = Offence(what=spec.name, says="was never loaded, as far as this Dagster instance knows")
+        never = Offence(what=spec.label, says="was never loaded, as far as this Dagster instance knows")
         return Verdict(offences=(never,))
     due, due_before = find_due_loads(spec, settings=settings, now=now)
     hours = round((now - reached).total_seconds() / 3600, 2)
     late = Offence(
-        what=spec.name,
+        what=spec.label,
         says=f"follows the source up to {reached:%Y-%m-%d %H:%M} UTC, {hours:g} hours ago; "
         f"a load was due at {due:%Y-%m-%d %H:%M %Z}",
     )

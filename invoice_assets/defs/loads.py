@@ -75,7 +75,9 @@ class Loader:
         with _sparing_what_stays():
             load, suspects = self._read_and_merge()
             if suspects:
-                self.context.log.info(f"{self.spec.name}: {len(suspects)} rows seem gone; reading once more to be sure")
+                self.context.log.info(
+                    f"{self.spec.label}: {len(suspects)} rows seem gone; reading once more to be sure"
+                )
                 again, _ = self._read_and_merge(suspects=suspects)
                 load = replace(again, usage=load.usage.add(again.usage))
         return load
@@ -116,7 +118,7 @@ class Loader:
                 rows_by_modification=rows_by_modification,
                 stages_s=measure_stages(pipeline),
                 usage=read.usage,
-                table_name=f"{self.warehouse.dataset}.{spec.name}",
+                table_name=f"{pipeline.dataset_name}.{spec.name}",
             )
         return load, missing.keys if needs_second_look else frozenset()
 

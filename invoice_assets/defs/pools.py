@@ -4,7 +4,7 @@ They take effect where the instance limits them; `dagster.yaml` sets one step pe
 https://docs.dagster.io/guides/operate/managing-concurrency/concurrency-pools
 """
 
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 
@@ -14,4 +14,8 @@ def name_pool(spec: ResourceSpec, settings: Settings) -> str:
     A table takes one merge at a time, so that an older read never lands on a newer one. A DuckDB file takes one process
     at a time, whatever the table.
     """
-    return settings.dataset if settings.destination_type == "duckdb" else f"{settings.dataset}_{spec.name}"
+    return (
+        settings.dataset
+        if settings.destination_type == "duckdb"
+        else f"{qualify(settings.dataset, spec.organization)}_{spec.name}"
+    )

@@ -60,7 +60,7 @@ class ProgressLog:
             parts.append(f"{self._usage.quota_remaining} requests of the day's quota left")
         if share := self._estimate_share_done(report):
             parts.append(f"about {timedelta(seconds=round(elapsed_s * (1 - share) / share))} to go")
-        self._log.info(f"{self._spec.name}: {', '.join(parts)}")
+        self._log.info(f"{self._spec.label}: {', '.join(parts)}")
 
     def _estimate_share_done(self, report: ScanReport) -> float | None:
         """By time where rows come in its order and the window has a start, else by the rows there were before."""

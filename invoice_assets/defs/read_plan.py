@@ -10,13 +10,13 @@ from dagster import AssetExecutionContext, DagsterRun
 
 from invoice_assets.defs.partitions import build_partitions, cover, find_selected_keys
 from invoice_assets.ingest.windows import COMPLETE, ReadRequest, Window
-from invoice_assets.resource_spec import Cadence, ResourceSpec
+from invoice_assets.resource_spec import Cadence, ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 
 def name_load_step(spec: ResourceSpec) -> str:
     """The name of the step that loads the resource."""
-    return f"load_{spec.name}"
+    return qualify(f"load_{spec.name}", spec.organization)
 
 
 def find_upcoming_reads(

@@ -18,7 +18,7 @@ from dlt.pipeline.pipeline import Pipeline
 from pydantic import Field, PrivateAttr
 
 from invoice_assets.ingest.windows import ReadRequest
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from invoice_assets.api.session import ApiSession
     from invoice_assets.api.shared_state import SharedState
     from invoice_assets.ingest.reading import Read, Reads
+
+
+def name_api_resource(settings: Settings) -> str:
+    """The name under which Dagster knows the organisation's API."""
+    return qualify("invoice_api", settings.slug)
 
 
 class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
@@ -41,6 +46,10 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     client_id: str = Field(default="", description="OAuth client id; empty: `client_id` of dlt's secrets.")
     client_secret: str = Field(default="", description="OAuth client secret; empty: `client_secret` of dlt's secrets.")
     refresh_token: str = Field(default="", description="Refresh token; empty: `client_refresh_token` of dlt's secrets.")
+    credentials: str = Field(
+        default=Settings.credentials,
+        description="Where they are: env:PREFIX of variables, or dlt:section of its secrets.",
+    )
     organization_id: str = Field(default="", description="The organisation whose data is read.")
     auth_scheme: str = Field(
         default=Settings.auth_scheme, description="Word before the token: Zoho-oauthtoken or Bearer."
@@ -77,9 +86,10 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         return cls(
             base_url=settings.base_url,
             token_url=settings.token_url,
-            client_id=_secret(settings, "INVOICE_API_CLIENT_ID"),
-            client_secret=_secret(settings, "INVOICE_API_CLIENT_SECRET"),
-            refresh_token=_secret(settings, "INVOICE_API_REFRESH_TOKEN"),
+            client_id=_secret(settings, settings.name_variable("INVOICE_API_CLIENT_ID")),
+            client_secret=_secret(settings, settings.name_variable("INVOICE_API_CLIENT_SECRET")),
+            refresh_token=_secret(settings, settings.name_variable("INVOICE_API_REFRESH_TOKEN")),
+            credentials=settings.credentials,
             organization_id=settings.organization_id,
             auth_scheme=settings.auth_scheme,
             requests_per_minute=settings.requests_per_minute,
@@ -153,16 +163,27 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
         return RefreshTokenGrant(
             token_url=self.token_url,
-            client_id=(self.client_id or _dlt_secret("client_id")).strip(),
-            client_secret=(self.client_secret or _dlt_secret("client_secret")).strip(),
-            refresh_token=(self.refresh_token or _dlt_secret("client_refresh_token")).strip(),
+            client_id=(self.client_id or self._find_secret("client_id")).strip(),
+            client_secret=(self.client_secret or self._find_secret("client_secret")).strip(),
+            refresh_token=(self.refresh_token or self._find_secret("client_refresh_token")).strip(),
+            credentials=self.credentials,
         )
+
+    def _find_secret(self, name: str) -> str:
+        """The secret of dlt's; an organisation whose variables are missing is never read with another's."""
+        kind, _, section = self.credentials.partition(":")
+        if kind == "dlt":
+            return _dlt_secret(f"{section}.{name}")
+        return _dlt_secret(name) if self.credentials == Settings.credentials else ""
 
 
 class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     """The destination that dlt loads into, and the dataset in it."""
 
-    dataset: str = Field(default=Settings.dataset, description="Dataset (schema) of the tables.")
+    dataset: str = Field(
+        default=Settings.dataset,
+        description="Dataset (schema) of the tables; with several organisations each has its own, its slug added.",
+    )
     destination_type: str = Field(default=Settings.destination_type, description="dlt's name of the destination.")
     database: str = Field(default=Settings.database, description="File of an embedded DuckDB.")
     deletion_limit: float = Field(
@@ -192,7 +213,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
 
         with (
             open_destination(self.destination_type, database=self.database, patience_s=self.patience_s) as destination,
-            open_pipeline(spec, destination=destination, dataset=self.dataset) as pipeline,
+            open_pipeline(spec, destination=destination, dataset=qualify(self.dataset, spec.organization)) as pipeline,
         ):
             yield pipeline
 

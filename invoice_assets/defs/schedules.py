@@ -28,8 +28,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from invoice_assets.defs.load_metadata import COMPLETE_PARTITION
 from invoice_assets.defs.partitions import build_partitions
-from invoice_assets.defs.translator import build_asset_key
-from invoice_assets.resource_spec import Cadence, ResourceSpec
+from invoice_assets.defs.translator import build_asset_key, describe_tags
+from invoice_assets.resource_spec import Cadence, ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 RANGE_START_TAG = ASSET_PARTITION_RANGE_START_TAG
@@ -50,12 +50,12 @@ class Automation:
 def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) -> Automation:
     """A job per cadence and one for all checks, and the schedules that keep the tables equal to the source."""
     assets = _group_by_cadence(catalog)
-    jobs = {cadence: _build_job(cadence, keys) for cadence, keys in assets.items()}
+    jobs = {cadence: _build_job(cadence, keys, settings) for cadence, keys in assets.items()}
     transactions, partitions = assets[Cadence.TRANSACTIONS], build_partitions(Cadence.TRANSACTIONS, settings)
     if partitions is None:
         raise TypeError("the transactions are partitioned")
     build = partial(_build_schedule, settings)
-    check_tables = _build_check_job()
+    check_tables = _build_check_job([key for keys in assets.values() for key in keys], settings)
     return Automation(
         jobs=[*jobs.values(), check_tables],
         schedules=[
@@ -107,7 +107,7 @@ def _build_schedule(
     description: str,
 ) -> ScheduleDefinition:
     return ScheduleDefinition(
-        name=name,
+        name=qualify(name, settings.slug),
         cron_schedule=cron,
         execution_timezone=settings.time_zone,
         job=job,
@@ -181,11 +181,11 @@ def request_everything(
         yield _request_range(context, keys[0], keys[-1], asset=asset)
 
 
-def _build_job(cadence: Cadence, assets: Sequence[AssetKey]) -> UnresolvedAssetJobDefinition:
+def _build_job(cadence: Cadence, assets: Sequence[AssetKey], settings: Settings) -> UnresolvedAssetJobDefinition:
     return define_asset_job(
-        f"load_{cadence}",
+        qualify(f"load_{cadence}", settings.slug),
         selection=AssetSelection.assets(*assets),
-        tags={"invoicing/cadence": str(cadence)},
+        tags=describe_tags(cadence, settings.slug),
         description=f"Loads the resources of the cadence {cadence} and checks their tables.",
     )
 
@@ -196,10 +196,10 @@ def _group_by_cadence(catalog: Mapping[str, ResourceSpec]) -> dict[Cadence, list
     }
 
 
-def _build_check_job() -> UnresolvedAssetJobDefinition:
+def _build_check_job(assets: Sequence[AssetKey], settings: Settings) -> UnresolvedAssetJobDefinition:
     return define_asset_job(
-        "check_tables",
-        selection=AssetSelection.all_asset_checks(),
+        qualify("check_tables", settings.slug),
+        selection=AssetSelection.checks_for_assets(*assets),
         description="Checks all tables as they are, without loading anything.",
     )
 

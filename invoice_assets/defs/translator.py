@@ -17,14 +17,14 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
-from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, ResourceSpec
+from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, ResourceSpec, qualify
 
 KEY_PREFIX = "invoicing"
 
 
 def build_asset_key(spec: ResourceSpec) -> AssetKey:
-    """`invoicing/<resource>`."""
-    return AssetKey([KEY_PREFIX, spec.name])
+    """`invoicing/<resource>`, or `invoicing/<organisation>/<resource>` where there are several."""
+    return AssetKey([KEY_PREFIX, *spec.label.split("/")])
 
 
 @dataclass
@@ -41,17 +41,23 @@ class InvoicingTranslator(DagsterDltTranslator):
         return AssetSpec(
             key=build_asset_key(spec),
             description=_describe(spec),
-            group_name=str(spec.cadence),
+            group_name=qualify(str(spec.cadence), spec.organization),
             kinds={"dlt", self.destination_type, "table"},
-            tags={"invoicing/cadence": str(spec.cadence)},
+            tags=describe_tags(spec.cadence, spec.organization),
             metadata={
                 "primary_key": spec.primary_key,
                 "api_path": spec.path,
                 "oauth_scopes": ", ".join(sorted(spec.scopes)),
                 "dagster/column_schema": build_table_schema(spec),
-                "dagster/table_name": f"{self.dataset}.{spec.name}",
+                "dagster/table_name": f"{qualify(self.dataset, spec.organization)}.{spec.name}",
             },
         )
+
+
+def describe_tags(cadence: Cadence, organization: str) -> dict[str, str]:
+    """The tags by which assets, jobs and runs are found: the cadence, and where there are several the organisation."""
+    tags = {"invoicing/cadence": str(cadence)}
+    return tags | {"invoicing/organization": organization} if organization else tags
 
 
 def build_table_schema(spec: ResourceSpec) -> TableSchema:

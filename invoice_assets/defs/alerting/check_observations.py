@@ -226,4 +226,4 @@ def _name_subject(key: AssetCheckKey) -> str:
 
 
 def _name_check(key: AssetCheckKey) -> str:
-    return f"{key.asset_key.path[-1]}: {key.name}"
+    return f"{'/'.join(key.asset_key.path[1:])}: {key.name}"

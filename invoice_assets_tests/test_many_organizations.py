@@ -1,0 +1,152 @@
+"""Several organisations in one deployment: each with its own dataset, token and quota, none in the way of another.
+
+The file that names them is tested in `test_organizations.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult
+
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.definitions import build_definitions
+from invoice_assets.settings import Settings
+from invoice_assets_tests.runs import QUIET, failures_of, select_all_partitions
+from invoice_assets_tests.sandbox.server import Sandbox
+
+ZONES = {"acme": "Europe/Berlin", "globex": "America/New_York"}
+
+
+class Deployment:
+    """Two organisations at two APIs, their credentials in variables of their own."""
+
+    def __init__(self, sandboxes: dict[str, Sandbox], folder: Path, environment: pytest.MonkeyPatch) -> None:
+        self.sandboxes = sandboxes
+        self.database = folder / "invoicing.duckdb"
+        self._instance = DagsterInstance.ephemeral()
+        for name, value in _describe(sandboxes, folder, self.database).items():
+            environment.setenv(name, value)
+
+    def materialize(self, slug: str, *names: str) -> ExecuteInProcessResult:
+        """Load resources of an organisation, or all of them."""
+        settings = Settings.from_env()
+        definitions = build_definitions(settings)
+        keys = [AssetKey(["invoicing", slug, name]) for name in names or RESOURCES]
+        return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self._instance,
+            raise_on_error=False,
+            run_config=QUIET,
+            tags=select_all_partitions(settings),
+            asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
+        )
+
+    def count_differences(self, slug: str, name: str) -> int:
+        """Keys that only the table has, or only the source."""
+        key = RESOURCES[name].primary_key
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            stored = connection.execute(f"SELECT {key} FROM invoicing.invoicing_{slug}.{name}").fetchall()
+        return len({row[0] for row in stored} ^ {str(row[key]) for row in self.sandboxes[slug].rows(name)})
+
+
+def _describe(sandboxes: dict[str, Sandbox], folder: Path, database: Path) -> dict[str, str]:
+    lines, variables = [], {}
+    for slug, sandbox in sandboxes.items():
+        own = sandbox.environment()
+        lines += [
+            f"[{slug}]",
+            f'organization_id = "{sandbox.organization_id}"',
+            f'base_url = "{own["INVOICE_API_BASE_URL"]}"',
+            f'token_url = "{own["INVOICE_API_TOKEN_URL"]}"',
+            f'time_zone = "{ZONES[slug]}"',
+            f'credentials = "env:{slug.upper()}"',
+        ]
+        for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"):
+            variables[f"{slug.upper()}_{part}"] = own[f"INVOICE_API_{part}"]
+    (folder / "organizations.toml").write_text("\n".join(lines))
+    return variables | {
+        "INVOICE_ORGANIZATIONS": str(folder / "organizations.toml"),
+        "INVOICE_SHARED_STATE": str(folder / "state"),
+        "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
+        "INVOICE_STEP_RETRIES": "0",
+        "INVOICE_API_BACKOFF_FACTOR": "0",
+        "INVOICE_API_REQUESTS_PER_MINUTE": "0",
+        "DESTINATION__WAREHOUSE__CREDENTIALS": str(database),
+    }
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    with ExitStack() as stack:
+        sandboxes = {
+            slug: stack.enter_context(
+                Sandbox(rows=3, seed=seed, time_zone=zone, organization_id=f"48150000000000000{seed}")
+            )
+            for seed, (slug, zone) in enumerate(ZONES.items(), start=11)
+        }
+        yield Deployment(sandboxes, tmp_path, monkeypatch)
+
+
+def test_each_organisation_equals_its_own_source_with_its_own_token(deployment: Deployment) -> None:
+    for slug in ZONES:
+        assert deployment.materialize(slug).success
+
+    assert {slug: sum(deployment.count_differences(slug, name) for name in RESOURCES) for slug in ZONES} == {
+        "acme": 0,
+        "globex": 0,
+    }
+    assert [sandbox.tokens_issued for sandbox in deployment.sandboxes.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("fault", ["blocked_43", "wrong_organization_6041", "token_throttled"])
+def test_an_organisation_that_fails_holds_up_nobody_else(deployment: Deployment, fault: str) -> None:
+    deployment.sandboxes["acme"].script(fault, times=None)
+
+    failed, loaded = deployment.materialize("acme", "taxes", "items"), deployment.materialize("globex", "taxes")
+
+    assert list(failures_of(failed)) == ["load_items_acme", "load_taxes_acme"]
+    assert failures_of(failed)["load_taxes_acme"].startswith("acme/taxes: ")
+    assert loaded.success
+    assert deployment.count_differences("globex", "taxes") == 0
+
+
+def test_an_organisation_without_credentials_names_its_own_variable_and_never_takes_another_s(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOICE_API_CLIENT_SECRET", deployment.sandboxes["globex"].client_secret)
+    monkeypatch.delenv("ACME_CLIENT_SECRET")
+
+    failed, loaded = deployment.materialize("acme", "taxes"), deployment.materialize("globex", "taxes")
+
+    assert "No client_secret to ask for an access token with. Set ACME_CLIENT_SECRET." in str(failures_of(failed))
+    assert deployment.sandboxes["acme"].token_requests == 0
+    assert loaded.success
+
+
+def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deployment: Deployment) -> None:
+    repository = build_definitions(Settings.from_env()).get_repository_def()
+    graph = repository.asset_graph
+
+    assert graph.get_all_asset_keys() == {AssetKey(["invoicing", slug, name]) for slug in ZONES for name in RESOURCES}
+    assert {schedule.name: schedule.execution_timezone for schedule in repository.schedule_defs} == {
+        f"{name}_{slug}": zone
+        for slug, zone in ZONES.items()
+        for name in (
+            "catch_up_transactions",
+            "refresh_today",
+            "snapshot_reference",
+            "reconcile_transactions",
+            "recheck_tables",
+        )
+    }
+    assert {key.asset_key.path[1] for key in _checks_of(repository, "check_tables_acme")} == {"acme"}
+
+
+def _checks_of(repository: Any, job: str) -> set[Any]:
+    return set(repository.get_job(job).asset_layer.asset_graph.asset_check_keys)
