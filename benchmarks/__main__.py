@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import compare, fixed_cost, latency, pacing, scaling
+from benchmarks import compare, fixed_cost, latency, organizations, pacing, scaling
 from benchmarks.outcome import Outcome, Record, describe_machine, load, save
 from benchmarks.plot import write_plot
 from benchmarks.report import PLOT_FILE, RESULTS_FILE, print_record, write_results
@@ -21,6 +21,7 @@ PARTS: Mapping[str, Callable[[], Outcome]] = {
     "fixed-cost": fixed_cost.run,
     "latency": latency.run,
     "pacing": pacing.run,
+    "organizations": organizations.run,
 }
 app = typer.Typer(add_completion=False)
 
@@ -62,6 +63,12 @@ def run_latency(rounds: Annotated[int, typer.Option(help="How often both are mea
 def run_pacing() -> None:
     """100 requests a minute."""
     _run({"pacing": PARTS["pacing"]})
+
+
+@app.command("organizations")
+def run_organizations() -> None:
+    """Definitions of up to 100 organisations."""
+    _run({"organizations": PARTS["organizations"]})
 
 
 @app.command("report")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,6 +72,30 @@ def status() -> None:
         Console().print(f"Nothing fails: {len(observations)} checks and steps were well when they ran last.")
     else:
         Console().print("Dagster knows of no check and no load yet: materialize the assets first.")
+
+
+@app.command("organizations")
+def draft_organizations() -> None:
+    """Print a first draft of the file that INVOICE_ORGANIZATIONS names, from what the API lists.
+
+    Example: invoice-assets organizations > organizations.toml
+    """
+    from dagster import build_resources
+
+    from invoice_assets.api.organizations import list_organizations
+    from invoice_assets.defs.resources import InvoiceApiResource
+    from invoice_assets.organizations import draft_file
+
+    settings = replace(Settings.from_env(), organization_id="")
+    with (
+        build_resources({"invoice_api": InvoiceApiResource.from_settings(settings)}) as resources,
+        resources.invoice_api.open_session() as session,
+    ):
+        listed = [found for found in list_organizations(session) if found.is_active]
+    if not listed:
+        raise SettingsError("The API lists no active organisation for this login.")
+    found = [(one.organization_id, one.name, one.time_zone) for one in listed]
+    typer.echo(draft_file(found, base_url=settings.base_url, token_url=settings.token_url), nl=False)
 
 
 @alerts_app.command("test")

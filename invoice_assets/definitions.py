@@ -17,6 +17,7 @@ from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
 from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
 from invoice_assets.resource_spec import ResourceSpec, assign
 from invoice_assets.settings import Settings
@@ -42,7 +43,11 @@ def build_definitions(
         },
         executor=in_process_executor,
     )
-    return Definitions.merge(shared, *(_build_organization(own, catalog) for own in split_by_organization(settings)))
+    each = split_by_organization(settings)
+    parts = [_build_organization(own, catalog) for own in each]
+    if settings.organizations_file:
+        parts.append(build_union_views(catalog, settings, slugs=[own.slug for own in each]))
+    return Definitions.merge(shared, *parts)
 
 
 def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec]) -> Definitions:

@@ -6,9 +6,10 @@ One organisation needs no file: it is configured by the environment alone. What 
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +26,9 @@ DATA_CENTERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Base URL and token URL of each data centre (docs/api.md, "Hosts and organisation")."""
 
 _OF_ITS_OWN = ("time_zone", "start_date", "requests_per_minute", "daily_reserve", "credentials")
+ALL_ORGANIZATIONS = "all"
+"""In the place of a slug: the views over all organisations."""
+
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,29}")
 CREDENTIALS = re.compile(r"(env|dlt):[A-Za-z_][A-Za-z0-9_.]*")
 
@@ -61,6 +65,28 @@ def split_by_organization(settings: Settings) -> tuple[Settings, ...]:
     return tuple(_apply(settings, slug, table) for slug, table in tables.items())
 
 
+def draft_file(listed: Iterable[tuple[str, str, str]], *, base_url: str, token_url: str) -> str:
+    """A first draft of the file for organisations given as id, name and time zone, all with the same credentials."""
+    center = next((name for name, (known, _) in DATA_CENTERS.items() if known == base_url), None)
+    where = f'data_center = "{center}"' if center else f'base_url = "{base_url}"\ntoken_url = "{token_url}"'
+    taken: set[str] = set()
+    tables = []
+    for organization_id, name, time_zone in listed:
+        slug = _choose_slug(name, taken)
+        taken.add(slug)
+        zone = f'time_zone = "{time_zone}"\n' if _is_zone(time_zone) else ""
+        shown = " ".join(name.split())
+        tables.append(f'# {shown}\n[{slug}]\norganization_id = "{organization_id}"\n{where}\n{zone}')
+    return "\n".join(tables)
+
+
+def _choose_slug(name: str, taken: Set[str]) -> str:
+    """A slug that is like the name, and nobody else's."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    slug = (plain if plain[:1].isalpha() else f"organization_{plain}").strip("_")[:26].strip("_")
+    return next(chosen for number in count(1) if (chosen := slug if number == 1 else f"{slug}_{number}") not in taken)
+
+
 def _apply(settings: Settings, slug: str, table: Mapping[str, Any]) -> Settings:
     """The settings with what the organisation has of its own."""
     base_url, token_url = DATA_CENTERS.get(table.get("data_center", ""), (settings.base_url, settings.token_url))
@@ -82,6 +108,8 @@ def _find_problems(tables: Mapping[str, Any], source: str) -> Iterator[Problem]:
     for slug, table in tables.items():
         if not SLUG.fullmatch(slug):
             yield Problem(line=_find_line(source, slug), key=slug, says="is no slug: a-z, 0-9 and _, 30 characters")
+        if slug == ALL_ORGANIZATIONS:
+            yield Problem(line=_find_line(source, slug), key=slug, says="is the name of all of them: choose another")
         if not isinstance(table, dict):
             yield Problem(line=_find_line(source, slug), key=slug, says="is no table: put it under [its_slug]")
             continue

@@ -56,6 +56,7 @@ class Settings:
     cron_snapshot: str = "30 1 * * *"
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
+    cron_union_views: str = "30 2 * * *"
     freshness_grace_minutes: int = 60
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
@@ -103,6 +104,7 @@ class Settings:
             cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
+            cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),

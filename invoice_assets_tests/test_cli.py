@@ -6,7 +6,10 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetKey, DagsterI
 from typer.testing import CliRunner
 
 from invoice_assets.cli import app, main
+from invoice_assets.organizations import split_by_organization
+from invoice_assets.settings import Settings
 from invoice_assets_tests.alerts.receivers import Webhook
+from invoice_assets_tests.sandbox.server import Sandbox
 
 INVOICES = AssetKey(["invoicing", "invoices"])
 
@@ -118,3 +121,31 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
 
     assert status == 0
     assert f"Example: invoice-assets {' '.join(command)}" in output
+
+
+def test_organizations_drafts_a_file_that_loads(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(rows=1, other_organization_ids=("4815000000000000012",)) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+
+        status, output = run("organizations")
+
+        assert len(sandbox.ledger.requests()) == 1
+    (home / "organizations.toml").write_text(output)
+    monkeypatch.setenv("INVOICE_ORGANIZATIONS", "organizations.toml")
+    first, second = split_by_organization(Settings.from_env())
+    assert status == 0
+    assert (first.slug, second.slug) == ("sandbox_company_1", "sandbox_company_2")
+    assert (first.organization_id, second.organization_id) == (sandbox.organization_id, "4815000000000000012")
+    assert (first.base_url, first.time_zone) == (sandbox.api_base_url, "America/New_York")
+
+
+def test_organizations_without_an_address_says_what_to_set(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["invoice-assets", "organizations"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "INVOICE_API_BASE_URL" in capsys.readouterr().err

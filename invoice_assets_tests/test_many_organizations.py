@@ -18,6 +18,7 @@ from dagster import AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessR
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.settings import Settings
+from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, failures_of, select_all_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
 
@@ -27,12 +28,22 @@ ZONES = {"acme": "Europe/Berlin", "globex": "America/New_York"}
 class Deployment:
     """Two organisations at two APIs, their credentials in variables of their own."""
 
-    def __init__(self, sandboxes: dict[str, Sandbox], folder: Path, environment: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        sandboxes: dict[str, Sandbox],
+        folder: Path,
+        environment: pytest.MonkeyPatch,
+        *,
+        postgres_url: str | None = None,
+    ) -> None:
         self.sandboxes = sandboxes
         self.database = folder / "invoicing.duckdb"
+        self._postgres_url = postgres_url
         self._instance = DagsterInstance.ephemeral()
-        for name, value in _describe(sandboxes, folder, self.database).items():
+        for name, value in _describe(sandboxes, folder).items():
             environment.setenv(name, value)
+        environment.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres" if postgres_url else "duckdb")
+        environment.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_url or str(self.database))
 
     def materialize(self, slug: str, *names: str) -> ExecuteInProcessResult:
         """Load resources of an organisation, or all of them."""
@@ -50,12 +61,20 @@ class Deployment:
     def count_differences(self, slug: str, name: str) -> int:
         """Keys that only the table has, or only the source."""
         key = RESOURCES[name].primary_key
-        with duckdb.connect(str(self.database), read_only=True) as connection:
-            stored = connection.execute(f"SELECT {key} FROM invoicing.invoicing_{slug}.{name}").fetchall()
+        stored = self.query(f"SELECT {key} FROM invoicing_{slug}.{name}")
         return len({row[0] for row in stored} ^ {str(row[key]) for row in self.sandboxes[slug].rows(name)})
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives in the warehouse."""
+        if self._postgres_url:
+            return Postgres.execute(sql, url=self._postgres_url)
+        with duckdb.connect() as connection:
+            connection.execute(f"ATTACH '{self.database}' AS warehouse (READ_ONLY)")
+            connection.execute("USE warehouse")
+            return connection.execute(sql).fetchall()
 
-def _describe(sandboxes: dict[str, Sandbox], folder: Path, database: Path) -> dict[str, str]:
+
+def _describe(sandboxes: dict[str, Sandbox], folder: Path) -> dict[str, str]:
     lines, variables = [], {}
     for slug, sandbox in sandboxes.items():
         own = sandbox.environment()
@@ -77,12 +96,14 @@ def _describe(sandboxes: dict[str, Sandbox], folder: Path, database: Path) -> di
         "INVOICE_STEP_RETRIES": "0",
         "INVOICE_API_BACKOFF_FACTOR": "0",
         "INVOICE_API_REQUESTS_PER_MINUTE": "0",
-        "DESTINATION__WAREHOUSE__CREDENTIALS": str(database),
     }
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+@pytest.fixture(params=["duckdb"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """On DuckDB, unless a test asks for others too."""
+    is_postgres = request.param == "postgres"
+    postgres_url = request.getfixturevalue("postgres").create_database() if is_postgres else None
     with ExitStack() as stack:
         sandboxes = {
             slug: stack.enter_context(
@@ -90,7 +111,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
             )
             for seed, (slug, zone) in enumerate(ZONES.items(), start=11)
         }
-        yield Deployment(sandboxes, tmp_path, monkeypatch)
+        yield Deployment(sandboxes, tmp_path, monkeypatch, postgres_url=postgres_url)
 
 
 def test_each_organisation_equals_its_own_source_with_its_own_token(deployment: Deployment) -> None:
@@ -129,12 +150,45 @@ def test_an_organisation_without_credentials_names_its_own_variable_and_never_ta
     assert loaded.success
 
 
+@pytest.mark.parametrize("deployment", ["duckdb", "postgres"], indirect=True)
+def test_a_view_has_the_rows_of_all_organisations_with_their_slug(deployment: Deployment) -> None:
+    """A column that only one of them has is NULL for the other."""
+    deployment.sandboxes["acme"].add_field("taxes", "cf_region", "north")
+    for slug in ZONES:
+        deployment.materialize(slug, "taxes")
+
+    assert deployment.materialize("all", "taxes", "items").success
+
+    counted = "SELECT organization, COUNT(*), COUNT(cf_region) FROM invoicing.taxes GROUP BY 1 ORDER BY 1"
+    assert deployment.query(counted) == [("acme", 3, 3), ("globex", 3, 0)]
+    assert deployment.query("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'items'") == [(0,)]
+
+    deployment.sandboxes["globex"].add_field("taxes", "cf_area", "south")
+    deployment.materialize("globex", "taxes")
+    deployment.materialize("all", "taxes")
+
+    assert deployment.query("SELECT COUNT(cf_area) FROM invoicing.taxes") == [(3,)]
+
+
+def test_the_view_is_found_by_whoever_opens_the_file(deployment: Deployment) -> None:
+    deployment.materialize("acme", "taxes")
+    deployment.materialize("all", "taxes")
+
+    with duckdb.connect(str(deployment.database), read_only=True) as connection:
+        connection.execute("USE invoicing.invoicing")
+        assert connection.execute("SELECT DISTINCT organization FROM taxes").fetchall() == [("acme",)]
+
+
 def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deployment: Deployment) -> None:
     repository = build_definitions(Settings.from_env()).get_repository_def()
     graph = repository.asset_graph
 
-    assert graph.get_all_asset_keys() == {AssetKey(["invoicing", slug, name]) for slug in ZONES for name in RESOURCES}
+    assert graph.get_all_asset_keys() == {
+        AssetKey(["invoicing", slug, name]) for slug in (*ZONES, "all") for name in RESOURCES
+    }
     assert {schedule.name: schedule.execution_timezone for schedule in repository.schedule_defs} == {
+        "refresh_union_views": "UTC"
+    } | {
         f"{name}_{slug}": zone
         for slug, zone in ZONES.items()
         for name in (

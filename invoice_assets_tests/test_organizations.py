@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from invoice_assets.organizations import DATA_CENTERS, split_by_organization
+from invoice_assets.organizations import DATA_CENTERS, draft_file, split_by_organization
 from invoice_assets.settings import Settings, SettingsError
 
 TWO = """\
@@ -149,3 +150,21 @@ def test_what_stands_in_the_place_of_credentials_is_not_repeated(tmp_path: Path)
     told = _refusal(tmp_path, "[a]\norganization_id='1'\ncredentials='planted secret'")
 
     assert "planted" not in "\n".join(told)
+
+
+def test_a_draft_names_organisations_after_their_names_each_differently() -> None:
+    names = ["Acme & Sons GmbH", "acme sons gmbh", "3M", "", "Ångström\nInc."]
+
+    draft = draft_file(
+        [(str(number), name, "Europe/Berlin") for number, name in enumerate(names)],
+        base_url="https://www.zohoapis.eu/invoice/v3/",
+        token_url="",
+    )
+
+    tables = tomllib.loads(draft)
+    assert list(tables) == ["acme_sons_gmbh", "acme_sons_gmbh_2", "organization_3m", "organization", "ngstr_m_inc"]
+    assert tables["organization_3m"] == {
+        "organization_id": "2",
+        "data_center": "eu",
+        "time_zone": "Europe/Berlin",
+    }

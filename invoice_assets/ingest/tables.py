@@ -5,7 +5,7 @@ https://dlthub.com/docs/dlt-ecosystem/transformations/sql
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,11 +64,18 @@ class StoredTable:
 
 
 @contextmanager
-def open_tables(pipeline: Pipeline, *specs: ResourceSpec) -> Iterator[list[StoredTable | None]]:
-    """The tables of these resources, None where there is no such table, for as long as the context is open."""
-    with pipeline.destination_client() as client:
+def open_tables(
+    pipeline: Pipeline, *specs: ResourceSpec, dataset: str | None = None
+) -> Iterator[list[StoredTable | None]]:
+    """The tables of these resources, None where there is no such table, for as long as the context is open.
+
+    They are the pipeline's own, or those of another dataset of the same warehouse.
+    """
+    with pipeline.destination_client() as client, ExitStack() as stack:
         if not isinstance(client, SqlJobClientBase):
             raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+        if dataset:
+            stack.enter_context(client.sql_client.with_alternative_dataset_name(dataset))
         stored = dict(client.get_storage_tables(list(dict.fromkeys(spec.name for spec in specs))))
         yield [
             StoredTable(

@@ -1,0 +1,87 @@
+"""One asset per resource that puts all organisations into one view: `invoicing/all/<resource>`.
+
+What such a view is lives in `ingest/union_views.py`. Views follow their tables by themselves; they are made anew where
+an organisation, or a column that the catalog does not know, has come.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    DefaultScheduleStatus,
+    Definitions,
+    MaterializeResult,
+    ScheduleDefinition,
+    define_asset_job,
+    multi_asset,
+)
+
+from invoice_assets.defs.failures import report_failures
+from invoice_assets.defs.pools import name_pool
+from invoice_assets.defs.resources import WarehouseResource
+from invoice_assets.defs.translator import KEY_PREFIX, build_asset_key
+from invoice_assets.organizations import ALL_ORGANIZATIONS
+from invoice_assets.resource_spec import ResourceSpec, assign
+from invoice_assets.settings import Settings
+
+NAME = "refresh_union_views"
+
+
+def build_union_views(catalog: Mapping[str, ResourceSpec], settings: Settings, *, slugs: Sequence[str]) -> Definitions:
+    """The views of all resources, a job that makes them, and its daily schedule, an hour after the reference."""
+    views = [_build_view(spec, settings, slugs=slugs) for spec in catalog.values()]
+    job = define_asset_job(
+        NAME,
+        selection=AssetSelection.assets(*views),
+        description="Makes the views over all organisations anew, with the columns that have come.",
+    )
+    schedule = ScheduleDefinition(
+        name=NAME,
+        job=job,
+        cron_schedule=settings.cron_union_views,
+        execution_timezone=settings.time_zone,
+        default_status=DefaultScheduleStatus.RUNNING if settings.automation else DefaultScheduleStatus.STOPPED,
+        description="Makes the views over all organisations anew, with the columns that have come.",
+    )
+    return Definitions(assets=views, jobs=[job], schedules=[schedule])
+
+
+def _build_view(spec: ResourceSpec, settings: Settings, *, slugs: Sequence[str]) -> AssetsDefinition:
+    key = AssetKey([KEY_PREFIX, ALL_ORGANIZATIONS, spec.name])
+
+    @multi_asset(
+        name=f"unite_{spec.name}",
+        specs=[
+            AssetSpec(
+                key=key,
+                deps=[build_asset_key(assign({spec.name: spec}, slug)[spec.name]) for slug in slugs],
+                description=f"{spec.description} Of all organisations: the column `organization` has the slug.",
+                group_name="all_organizations",
+                kinds={settings.destination_type, "view"},
+                metadata={"dagster/table_name": f"{settings.dataset}.{spec.name}"},
+            )
+        ],
+        pool=name_pool(spec, settings),
+    )
+    def unite(context: AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[MaterializeResult[Any]]:
+        """Make the view anew."""
+        from invoice_assets.ingest.union_views import create_union_view
+
+        with report_failures(spec), warehouse.open_pipeline(spec) as pipeline:
+            view = create_union_view(pipeline, spec, organizations=slugs)
+        if view is None:
+            context.log.info(f"{spec.name}: no organisation has a table yet, so there is no view.")
+        yield MaterializeResult(
+            asset_key=key,
+            metadata={
+                "organizations": len(view.organizations) if view else 0,
+                "columns": len(view.columns) if view else 0,
+            },
+        )
+
+    return unite
