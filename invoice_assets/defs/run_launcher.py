@@ -5,7 +5,6 @@ ever, keeps its pool, and every later load waits for it. What follows from the a
 https://docs.dagster.io/deployment/execution/run-monitoring
 """
 
-import grpc
 import psutil
 from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -37,10 +36,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
             return False
         try:
             answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
-        except DagsterUserCodeUnreachableError as error:
-            # A server that takes its time is there.
-            code = error.__cause__.code() if isinstance(error.__cause__, grpc.RpcError) else None
-            return code is grpc.StatusCode.DEADLINE_EXCEEDED
+        except DagsterUserCodeUnreachableError:
+            return False
         return deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
     def _has_its_process(self, run: DagsterRun) -> bool:
