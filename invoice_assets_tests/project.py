@@ -60,17 +60,7 @@ class Project:
 
     def materialize(self, *names: str, partitions: tuple[str, str] | None = None) -> ExecuteInProcessResult:
         """Run the assets of these resources with their checks, or all of them; all partitions, or first to last."""
-        settings = Settings.from_env()
-        definitions = build_definitions(settings, catalog=self.catalog)
-        keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
-        job = definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self.instance,
-            raise_on_error=False,
-            run_config=QUIET,
-            tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
-            asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
-        )
+        return materialize(*names or self.catalog, catalog=self.catalog, instance=self.instance, partitions=partitions)
 
     def run_checks(self, name: str) -> list[AssetCheckEvaluation]:
         """Run only the checks of a resource."""
@@ -92,6 +82,35 @@ class Project:
             return connection.execute(sql).fetchall()
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
-        """Every row of a resource's table, as a mapping from column to value."""
-        columns = [row[0] for row in self.query(f"DESCRIBE invoicing.{name}")]
-        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name} ORDER BY ALL")]
+        """Every row of a resource's table, as a mapping from column to value; JSON is text."""
+        columns = self.query(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            f"WHERE table_schema = 'invoicing' AND table_name = '{name}' ORDER BY ordinal_position"
+        )
+        values = ", ".join(f'"{column}"' + "::text" * (kind == "jsonb") for column, kind in columns)
+        order = ", ".join(str(number + 1) for number in range(len(columns)))
+        names = [column for column, _ in columns]
+        rows = self.query(f"SELECT {values} FROM invoicing.{name} ORDER BY {order}")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def materialize(
+    *names: str,
+    catalog: Mapping[str, ResourceSpec] = RESOURCES,
+    instance: DagsterInstance | None = None,
+    partitions: tuple[str, str] | None = None,
+) -> ExecuteInProcessResult:
+    """Run the assets of these resources with their checks, as the environment says; all partitions, or first to last.
+
+    Without an instance, the run has one of its own.
+    """
+    settings = Settings.from_env()
+    definitions = build_definitions(settings, catalog=catalog)
+    selected = AssetSelection.assets(*(AssetKey(["invoicing", name]) for name in names))
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config=QUIET,
+        tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
+        asset_selection=list(selected.resolve(definitions.resolve_asset_graph())),
+    )

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, cast
 
@@ -64,15 +63,12 @@ class LoadDuckDb(duckdb_destination):
     from every source of configuration there is: a third of what a small load costs.
     """
 
-    def __init__(self, credentials: DuckDbCredentials) -> None:
+    def __init__(self, credentials: DuckDbCredentials, *, folder: Path) -> None:
+        """`folder` is for the staged files, for as long as the load lasts."""
         super().__init__(credentials)
         self._configurations: dict[Any, DuckDbClientConfiguration] = {}
         self._capabilities: dict[str | None, DestinationCapabilitiesContext] = {}
-        self._staged = StagedFiles()
-
-    def close(self) -> None:
-        """Delete the staged files."""
-        self._staged.close()
+        self._staged = StagedFiles(folder)
 
     @property
     def destination_type(self) -> str:
@@ -118,18 +114,14 @@ class StagedFiles:
     dlt runs the jobs of several files side by side: `lock` is held by the one that adds a file and makes the view.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.lock = Lock()
-        self._folder = TemporaryDirectory(prefix="staged-")
+        self._folder = folder
         self._files: dict[str, dict[str, Path]] = {}
-
-    def close(self) -> None:
-        """Delete them."""
-        self._folder.cleanup()
 
     def add(self, table_name: str, file_path: str) -> list[Path]:
         """All files of the table, this one added; a retry adds nothing."""
-        kept = Path(self._folder.name, Path(file_path).name)
+        kept = self._folder / Path(file_path).name
         try:
             os.link(file_path, kept)
         except OSError:  # the file system has no hard links

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dlt
@@ -17,6 +16,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from invoice_assets.ingest.working_folder import open_working_folder
 from invoice_assets.resource_spec import ResourceSpec
 
 
@@ -29,10 +29,10 @@ def open_pipeline(spec: ResourceSpec, *, destination: Destination[Any, Any], dat
     is decided by Dagster.
     """
     logging.getLogger("dlt").addFilter(_is_worth_reading)
-    with TemporaryDirectory(prefix=f"{spec.name}-") as folder:
+    with open_working_folder(spec.name) as folder:
         pipeline = dlt.pipeline(
             pipeline_name=f"{dataset}_{spec.name}",
-            pipelines_dir=folder,
+            pipelines_dir=str(folder),
             destination=destination,
             dataset_name=dataset,
         )

@@ -5,6 +5,7 @@ What is loaded into it lives in `pipeline.py`. https://dlthub.com/docs/general-u
 
 import logging
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from invoice_assets.errors import PermanentError, TransientError
+from invoice_assets.ingest.working_folder import open_working_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,12 +54,11 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         return
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
-    connection = attach_duckdb(Path(database), patience_s=patience_s)
-    try:
-        with closing(LoadDuckDb(DuckDbCredentials(connection))) as destination:
-            yield destination
-    finally:
-        connection.close()
+    with (
+        closing(attach_duckdb(Path(database), patience_s=patience_s)) as connection,
+        open_working_folder("staged") as folder,
+    ):
+        yield LoadDuckDb(DuckDbCredentials(connection), folder=folder)
 
 
 def choose_file_format(destination_type: str) -> TLoaderFileFormat | None:
@@ -86,8 +87,9 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
         before_sleep=_say_once_who_is_waited_for(path),
         reraise=True,
     )
+    spill_folder = path.with_name(f"{path.name}.tmp")
     connection = duckdb.connect(
-        config={"threads": 1, "memory_limit": f"{MEMORY_MB}MB", "temp_directory": f"{path}.tmp"}
+        config={"threads": 1, "memory_limit": f"{MEMORY_MB}MB", "temp_directory": str(spill_folder)}
     )
     quoted_path = "'" + str(path).replace("'", "''") + "'"
     try:
@@ -100,6 +102,8 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
                 "process at a time: close that one or wait for it, then run again."
             ) from error
         raise WarehouseUnusableError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+    # Whoever has the file has this folder: what is in it now was left by a process that was killed.
+    shutil.rmtree(spill_folder, ignore_errors=True)
     return connection
 
 
