@@ -1,7 +1,7 @@
 """`python -m benchmarks.soak`: a deployment for an hour, with everything that can happen to it, and what is left then.
 
-Its source changes and breaks all the time; its daemon is stopped and killed in the first part of the time and left
-alone in the second, so that its memory can be followed. At the end all faults are off, everything is loaded once more
+Its source changes and breaks all the time; its processes are stopped and killed in the first part of the time and left
+alone in the second, so that their memory can be followed. At the end all faults are off, everything is loaded once more
 and compared. The parts live in `benchmarks/soaking/`.
 """
 
@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.outcome import Record, describe_machine
+from benchmarks.outcome import Outcome, Record, describe_machine
 from benchmarks.peers.environments import CHECKOUT
 from benchmarks.report import TARGETS_HEADER, describe_target, print_record, write_rows
 from benchmarks.soaking.deployment import Deployment
@@ -33,14 +34,14 @@ SHARE_WITH_RESTARTS = 0.4
 CHANGE_EVERY_S, FAULT_EVERY_S, SAMPLE_EVERY_S, REVOKE_EVERY_S = 0.5, 7.0, 3.0, 150.0
 RESTARTS = 12
 """As many as an hour has, unless they would come closer than this."""
-LEAST_BETWEEN_RESTARTS_S, TICK_S = 40.0, 0.1
+LEAST_BETWEEN_RESTARTS_S, TICK_S = 20.0, 0.1
 
 BLOWS = {
-    "terminated": Deployment.stop,
     "killed with all runs": Deployment.kill_everything,
-    "killed": Deployment.kill_daemon,
+    "terminated": Deployment.stop,
+    "killed": Deployment.kill_residents,
 }
-"""How the daemon is restarted, in turn."""
+"""How daemon and code server come to their end before they are started again, in turn."""
 
 
 class Every:
@@ -58,8 +59,8 @@ class Every:
         return is_due
 
 
-def soak(folder: Path, *, minutes: float, seed: int, console: Console) -> Soak:
-    """Run a deployment in this folder for so long, and load everything once more."""
+def soak(folder: Path, *, minutes: float, seed: int, console: Console) -> Outcome:
+    """Run a deployment in this folder for so long, load everything once more, and judge what is there."""
     chance = random.Random(seed)
     source = RestlessSource(chance)
     with source.sandbox as sandbox:
@@ -72,22 +73,27 @@ def soak(folder: Path, *, minutes: float, seed: int, console: Console) -> Soak:
         source.calm_down()
         deployment.stop()
         ended_idle = deployment.wait_until_idle()
-        try:
-            deployment.load_everything()
-            last_load_succeeded = True
-        except subprocess.CalledProcessError:
-            last_load_succeeded = False
-        return Soak(
-            minutes=minutes,
-            seed=seed,
-            source=source,
-            deployment=deployment,
-            vitals=vitals,
-            blows=blows,
-            ended_idle=ended_idle,
-            bytes_left=measure_folder(deployment.temp_folder),
-            last_load_succeeded=last_load_succeeded,
+        return judge(
+            Soak(
+                minutes=minutes,
+                seed=seed,
+                source=source,
+                deployment=deployment,
+                vitals=vitals,
+                blows=blows,
+                ended_idle=ended_idle,
+                last_load_succeeded=_succeeds(deployment.load_everything),
+                bytes_left=measure_folder(deployment.temp_folder),
+            )
         )
+
+
+def _succeeds(command: Callable[[], None]) -> bool:
+    try:
+        command()
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def _live_through(
@@ -153,7 +159,7 @@ def main(
     seed = seed or random.randrange(1, 10**6)
     console.print(f"Seed {seed}, {minutes:g} minutes.")
     with TemporaryDirectory(prefix="soak-") if keep is None else nullcontext(str(keep)) as folder:
-        outcome = judge(soak(Path(folder), minutes=minutes, seed=seed, console=console))
+        outcome = soak(Path(folder), minutes=minutes, seed=seed, console=console)
     record = Record(part="soak", began_at=began_at, machine=describe_machine(), outcome=outcome)
     print_record(record, console)
     if write:

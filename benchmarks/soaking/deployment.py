@@ -1,11 +1,10 @@
-"""A deployment as a user has it, in a folder of its own: a daemon with its code server, a DuckDB file, shared state.
+"""A deployment as a user has it, in a folder of its own: a daemon, a code server, a DuckDB file, shared state.
 
 Its schedules are the project's, compressed: an hour is a minute. What its processes take is sampled in `vitals.py`.
 https://docs.dagster.io/deployment/execution/dagster-daemon
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -67,7 +66,7 @@ class Deployment:
                 "TMPDIR": str(self.temp_folder),
             }
         )
-        self._daemon: subprocess.Popen[bytes] | None = None
+        self._residents: dict[str, subprocess.Popen[bytes]] = {}
         self._sessions: list[int] = []
 
     def prepare(self) -> None:
@@ -98,42 +97,38 @@ class Deployment:
         self._run_dagster("asset", "materialize", "--select", 'group:"reference"')
 
     def start(self) -> None:
-        """Start the daemon, which starts its code server, which starts the runs."""
-        with (self.folder / "daemon.log").open("ab") as log:
-            self._daemon = subprocess.Popen(
-                [*_name_script("dagster-daemon"), "run", "-m", "invoice_assets.definitions"],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._sessions.append(self._daemon.pid)
+        """Start the code server, which starts the runs, and the daemon, which asks it to."""
+        socket = str(self.folder / "code.socket")
+        Path(socket).unlink(missing_ok=True)
+        module = ("--module-name", "invoice_assets.definitions")
+        self._start(CODE_SERVER, "dagster", "api", "grpc", "--socket", socket, *module)
+        self._start(DAEMON, "dagster-daemon", "run", "--grpc-socket", socket)
 
     def stop(self) -> None:
-        """Ask the daemon to end, as a service manager does, and wait for it; its runs go on."""
-        if self._daemon:
-            self._daemon.terminate()
+        """Ask both to end, as a service manager does, and wait for them; runs go on."""
+        for process in self._residents.values():
+            process.terminate()
+        for process in self._residents.values():
             with suppress(subprocess.TimeoutExpired):
-                self._daemon.wait(STOP_PATIENCE_S)
-            self._daemon.kill()
-            self._daemon.wait()
+                process.wait(STOP_PATIENCE_S)
+            process.kill()
+            process.wait()
 
-    def kill_daemon(self) -> None:
-        """Kill -9 the daemon alone; its runs go on."""
-        if self._daemon:
-            self._daemon.kill()
-            self._daemon.wait()
+    def kill_residents(self) -> None:
+        """Kill -9 both; runs go on."""
+        for process in self._residents.values():
+            process.kill()
+            process.wait()
 
     def kill_everything(self) -> None:
         """Kill -9 all processes at one blow, runs included, as a power cut does."""
         for process in self._find_processes():
             with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        self.kill_daemon()
+                process.kill()
+        self.kill_residents()
 
     def wait_until_idle(self) -> bool:
-        """Whether all processes that the daemons have started came to their end in time; call it after `stop`."""
+        """Whether all processes that were ever started came to their end in time; call it after `stop`."""
         deadline = time.monotonic() + FINISH_PATIENCE_S
         while self._find_processes() and time.monotonic() < deadline:
             time.sleep(0.5)
@@ -141,14 +136,8 @@ class Deployment:
 
     def find_residents(self) -> dict[str, psutil.Process]:
         """The processes that live long, by what they are."""
-        residents = {}
-        for process in self._find_processes(self._sessions[-1:]):
-            with suppress(psutil.NoSuchProcess):
-                if self._daemon and process.pid == self._daemon.pid:
-                    residents[DAEMON] = process
-                elif {"api", "grpc"} <= set(process.cmdline()):
-                    residents[CODE_SERVER] = process
-        return residents
+        living = {role: process.pid for role, process in self._residents.items() if process.poll() is None}
+        return {role: psutil.Process(pid) for role, pid in living.items()}
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
         """Every row of a table in the warehouse."""
@@ -158,10 +147,22 @@ class Deployment:
             columns = [column[0] for column in found.description]
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
-    def _find_processes(self, sessions: list[int] | None = None) -> list[psutil.Process]:
-        """What lives of the daemons' sessions, zombies aside."""
-        wanted = self._sessions if sessions is None else sessions
-        return [process for process in psutil.process_iter() if _session_of(process) in wanted]
+    def _start(self, role: str, script: str, *arguments: str) -> None:
+        with (self.folder / f"{role.replace(' ', '_')}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*_name_script(script), *arguments],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._residents[role] = process
+        self._sessions.append(process.pid)
+
+    def _find_processes(self) -> list[psutil.Process]:
+        """What lives of all that was started here, zombies aside."""
+        return [process for process in psutil.process_iter() if _session_of(process) in self._sessions]
 
     def _run_dagster(self, *arguments: str) -> None:
         with (self.folder / "commands.log").open("ab") as log:
