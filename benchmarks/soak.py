@@ -7,6 +7,7 @@ and compared. The parts live in `benchmarks/soaking/`.
 
 import random
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -34,7 +35,7 @@ SHARE_WITH_RESTARTS = 0.4
 CHANGE_EVERY_S, FAULT_EVERY_S, SAMPLE_EVERY_S, REVOKE_EVERY_S = 0.5, 7.0, 3.0, 150.0
 RESTARTS = 12
 """As many as an hour has, unless they would come closer than this."""
-LEAST_BETWEEN_RESTARTS_S, TICK_S = 20.0, 0.1
+LEAST_BETWEEN_RESTARTS_S, TICK_S = 40.0, 0.1
 
 BLOWS = {
     "killed with all runs": Deployment.kill_everything,
@@ -155,6 +156,8 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="A folder to leave everything in.")] = None,
 ) -> None:
     """Soak a deployment; fails where anything is lost, left behind or grows."""
+    # A background shell has interrupts ignored, which Dagster's processes would inherit, and termination with them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     console, began_at = Console(), datetime.now(UTC)
     seed = seed or random.randrange(1, 10**6)
     console.print(f"Seed {seed}, {minutes:g} minutes.")

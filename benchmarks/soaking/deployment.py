@@ -141,7 +141,8 @@ class Deployment:
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
         """Every row of a table in the warehouse."""
-        with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"ATTACH '{self.database}' AS warehouse (READ_ONLY)")
             found = connection.execute(f"SELECT * FROM warehouse.invoicing.{name}")
             columns = [column[0] for column in found.description]

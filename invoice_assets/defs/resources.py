@@ -193,6 +193,22 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         ):
             yield pipeline
 
+    @contextmanager
+    def open_load(self, spec: ResourceSpec) -> Iterator[Pipeline]:
+        """The resource's dlt pipeline, which has the table to itself as long as the context is open.
+
+        Raises:
+            WarehouseLockedError: Another process keeps the DuckDB file, or another load the table.
+        """
+        with self.open_pipeline(spec) as pipeline:
+            if self.destination_type != "postgres":
+                yield pipeline
+                return
+            from invoice_assets.ingest.postgres_destination import hold_table
+
+            with hold_table(pipeline, spec, patience_s=self.patience_s):
+                yield pipeline
+
 
 def _secret(settings: Settings, variable: str) -> str:
     return EnvVar(variable) if variable in settings.names_set else ""
