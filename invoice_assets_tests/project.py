@@ -92,6 +92,13 @@ class Project:
             return connection.execute(sql).fetchall()
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
-        """Every row of a resource's table, as a mapping from column to value."""
-        columns = [row[0] for row in self.query(f"DESCRIBE invoicing.{name}")]
-        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name} ORDER BY ALL")]
+        """Every row of a resource's table, as a mapping from column to value; JSON is text."""
+        columns = self.query(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            f"WHERE table_schema = 'invoicing' AND table_name = '{name}' ORDER BY ordinal_position"
+        )
+        values = ", ".join(f'"{column}"' + "::text" * (kind == "jsonb") for column, kind in columns)
+        order = ", ".join(str(number + 1) for number in range(len(columns)))
+        names = [column for column, _ in columns]
+        rows = self.query(f"SELECT {values} FROM invoicing.{name} ORDER BY {order}")
+        return [dict(zip(names, row, strict=True)) for row in rows]

@@ -165,7 +165,9 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     deletion_limit: float = Field(
         default=Settings.deletion_limit, ge=0, le=1, description="Share of rows that one read may mark deleted."
     )
-    patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
+    patience_s: float = Field(
+        default=Settings.warehouse_patience_s, ge=0, description="Seconds to wait for a file or a table that is in use."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WarehouseResource":
@@ -175,6 +177,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             destination_type=settings.destination_type,
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
+            patience_s=settings.warehouse_patience_s,
         )
 
     @contextmanager
