@@ -5,11 +5,8 @@ Real processes, the executor of a process per step and the project's `dagster.ya
 """
 
 import logging
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -20,15 +17,14 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.defs.partitions import build_partitions
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
-from invoice_assets_tests.equality import compare_rows, key_rows
 from invoice_assets_tests.project import Project
+from invoice_assets_tests.reliability.concurrency import a_person_reading, find_differences
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 
 PATIENCE_S = 60
-READ_ONLY = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); input()"
 
 
 class Waits(logging.Handler):
@@ -58,19 +54,6 @@ def waits() -> Iterator[Waits]:
 def warehouse_url(request: pytest.FixtureRequest) -> str | None:
     """The URL of an empty PostgreSQL, or None for a DuckDB file."""
     return request.getfixturevalue("postgres").create_database() if request.param == "postgres" else None
-
-
-def find_differences(project: Project, sandbox: Sandbox, *names: str) -> dict[str, object]:
-    """What sets the tables apart from the source, by table."""
-    found = {
-        name: compare_rows(
-            key_rows(project.read_table(name), RESOURCES[name]),
-            key_rows(sandbox.rows(name), RESOURCES[name]),
-            RESOURCES[name],
-        )
-        for name in names
-    }
-    return {name: differences for name, differences in found.items() if differences}
 
 
 def test_of_two_runs_of_one_asset_what_was_read_first_does_not_land_last(
@@ -126,18 +109,6 @@ def test_a_run_beside_a_backfill_of_the_same_asset_ends_exact(
         assert [failures_of(run.result(PATIENCE_S)) for run in runs] == [{}, {}]
         assert find_differences(project, sandbox, "invoices") == {}
         assert waits.said
-
-
-@contextmanager
-def a_person_reading(database: Path) -> Iterator[subprocess.Popen[str]]:
-    """Somebody's notebook: a process that has the file open for reading."""
-    with subprocess.Popen(
-        [sys.executable, "-c", READ_ONLY, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "open\n"
-        yield process
-        process.kill()
 
 
 def test_a_run_waits_for_a_person_who_reads_the_file_and_says_for_whom(
