@@ -6,7 +6,7 @@ https://docs.dagster.io/guides/build/projects-and-components
 
 from collections.abc import Mapping
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions, ExecutorDefinition, in_process_executor
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.defs.alerting.resource import AlertsResource
@@ -22,11 +22,14 @@ from invoice_assets.settings import Settings
 
 
 def build_definitions(
-    settings: Settings | None = None, *, catalog: Mapping[str, ResourceSpec] = RESOURCES
+    settings: Settings | None = None,
+    *,
+    catalog: Mapping[str, ResourceSpec] = RESOURCES,
+    executor: ExecutorDefinition = in_process_executor,
 ) -> Definitions:
     """All assets, checks and resources for the settings; without settings, for those of the environment.
 
-    Steps run in the process of their run: a DuckDB file takes one writer, and a process per step costs four seconds.
+    Steps run in the process of their run by default: a DuckDB file takes one writer, and a process each costs seconds.
 
     Raises:
         SettingsError: A variable of the environment cannot be used.
@@ -50,7 +53,7 @@ def build_definitions(
             "invoice_api": InvoiceApiResource.from_settings(settings),
             "warehouse": WarehouseResource.from_settings(settings),
         },
-        executor=in_process_executor,
+        executor=executor,
     )
 
 

@@ -40,6 +40,7 @@ class Settings:
     destination_type: str = "duckdb"
     database: str = DEFAULT_DATABASE
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
+    warehouse_patience_s: float = 120.0
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
@@ -81,6 +82,7 @@ class Settings:
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
+            warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),

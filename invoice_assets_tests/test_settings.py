@@ -54,6 +54,7 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_CONCURRENT_READS", "1", "concurrent_reads", 1, id="reads"),
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
+        pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
         pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
         pytest.param(
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"

@@ -89,7 +89,7 @@ class Loader:
         """The load, and the keys of rows that must be looked for once more before they are marked."""
         spec = self.spec
         with (
-            self.warehouse.open_pipeline(spec) as pipeline,
+            self.warehouse.open_load(spec) as pipeline,
             self.invoice_api.open_read(
                 self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, pipeline, spec)
             ) as read,

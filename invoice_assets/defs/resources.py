@@ -168,7 +168,9 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     deletion_limit: float = Field(
         default=Settings.deletion_limit, ge=0, le=1, description="Share of rows that one read may mark deleted."
     )
-    patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
+    patience_s: float = Field(
+        default=Settings.warehouse_patience_s, ge=0, description="Seconds to wait for a file or a table that is in use."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WarehouseResource":
@@ -178,6 +180,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             destination_type=settings.destination_type,
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
+            patience_s=settings.warehouse_patience_s,
         )
 
     @contextmanager
@@ -195,6 +198,22 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             open_pipeline(spec, destination=destination, dataset=self.dataset) as pipeline,
         ):
             yield pipeline
+
+    @contextmanager
+    def open_load(self, spec: ResourceSpec) -> Iterator[Pipeline]:
+        """The resource's dlt pipeline, which has the table to itself as long as the context is open.
+
+        Raises:
+            WarehouseLockedError: Another process keeps the DuckDB file, or another load the table.
+        """
+        with self.open_pipeline(spec) as pipeline:
+            if self.destination_type != "postgres":
+                yield pipeline
+                return
+            from invoice_assets.ingest.postgres_destination import hold_table
+
+            with hold_table(pipeline, spec, patience_s=self.patience_s):
+                yield pipeline
 
 
 def _secret(settings: Settings, variable: str) -> str:

@@ -49,6 +49,11 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         WarehouseLockedError: Another process held the file for longer than that; the message says which.
         WarehouseUnusableError: The file cannot be opened at all.
     """
+    if destination_type == "postgres":
+        from invoice_assets.ingest.postgres_destination import LoadPostgres
+
+        yield LoadPostgres(destination_name=NAMED_DESTINATION)
+        return
     if destination_type != "duckdb":
         yield dlt.destination(NAMED_DESTINATION)
         return
