@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from invoice_assets.resource_spec import PersonalData
+
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
 
@@ -40,6 +42,7 @@ class Settings:
     destination_type: str = "duckdb"
     database: str = DEFAULT_DATABASE
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
+    personal_data: PersonalData = PersonalData.KEEP
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
@@ -81,6 +84,7 @@ class Settings:
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
+            personal_data=_personal_data(given, cls.personal_data),
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
@@ -121,6 +125,17 @@ def _time_zone(given: Mapping[str, str], default: str) -> str:
         return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError):
         raise SettingsError(f"INVOICE_TIMEZONE is {name!r}: set it to a name such as America/New_York.") from None
+
+
+def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
+    value = given.get("INVOICE_PERSONAL_DATA", default)
+    if value not in [*PersonalData]:
+        raise SettingsError(f"INVOICE_PERSONAL_DATA is {value!r}: set it to keep, hash or omit.")
+    if value == PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
+        raise SettingsError(
+            "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
+        )
+    return PersonalData(value)
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:

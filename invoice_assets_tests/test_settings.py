@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import invoice_assets
+from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
@@ -59,6 +60,7 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
             "DAGSTER_WEBSERVER_URL", "https://ui.example.com/", "webserver_url", UI, id="webserver-with-slash"
@@ -249,6 +251,8 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
         pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+        pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
+        pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str, value: str, advice: str) -> None:
@@ -256,6 +260,13 @@ def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str,
         Settings.from_env({variable: value})
 
     assert advice in str(raised.value)
+
+
+def test_the_key_of_hashes_is_known_to_be_there_and_not_read() -> None:
+    settings = Settings.from_env({"INVOICE_PERSONAL_DATA": "hash", "INVOICE_PERSONAL_DATA_KEY": "never to be shown"})
+
+    assert settings.personal_data is PersonalData.HASH
+    assert "never to be shown" not in repr(settings)
 
 
 def test_partitions_and_schedules_come_from_the_environment() -> None:
