@@ -110,13 +110,23 @@ def _with_trailing_slash(url: str) -> str:
 
 def _duckdb_file(given: Mapping[str, str]) -> str:
     """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
-    return given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+    path = given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+    if "://" in path or "@" in path:
+        raise SettingsError(
+            "DESTINATION__WAREHOUSE__CREDENTIALS is an address, and a DuckDB file has a path: name the destination in "
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE, such as postgres, or set it to a path."
+        )
+    return path
 
 
 def _folder(given: Mapping[str, str], name: str, default: str) -> str:
     """The path of a folder; an address in its place is a secret, and not read."""
     value = given.get(name, default)
-    return "" if "://" in value else value
+    if "://" in value:
+        return ""
+    if "@" in value:
+        raise SettingsError(f"{name} is no path, and no address either: set it to a folder, or to postgresql://….")
+    return value
 
 
 def _time_zone(given: Mapping[str, str], default: str) -> str:

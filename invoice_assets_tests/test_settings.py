@@ -269,6 +269,31 @@ def test_the_key_of_hashes_is_known_to_be_there_and_not_read() -> None:
     assert "never to be shown" not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "mend"),
+    [
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS",
+            "postgresql://loader:s3cret@host/warehouse",
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE",
+            id="a-database-whose-type-was-forgotten",
+        ),
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS", "loader:s3cret@host", "a path", id="a-database-without-a-scheme"
+        ),
+        pytest.param("INVOICE_SHARED_STATE", "postgres:s3cret@host/state", "postgresql://", id="no-slashes"),
+        pytest.param("INVOICE_SHARED_STATE", "loader:s3cret@host/state", "postgresql://", id="no-scheme"),
+    ],
+)
+def test_an_address_where_a_path_belongs_is_refused_and_becomes_no_file(variable: str, value: str, mend: str) -> None:
+    """It was taken for a path: a file with the password in its name, which the UI showed."""
+    with pytest.raises(SettingsError, match=variable) as raised:
+        Settings.from_env({variable: value})
+
+    assert mend in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
 def test_partitions_and_schedules_come_from_the_environment() -> None:
     settings = Settings.from_env(
         {
