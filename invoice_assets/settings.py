@@ -68,8 +68,8 @@ class Settings:
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         return cls(
-            base_url=_with_trailing_slash(given.get("INVOICE_API_BASE_URL", cls.base_url)),
-            token_url=given.get("INVOICE_API_TOKEN_URL", cls.token_url),
+            base_url=_with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
+            token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
             requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
@@ -99,13 +99,21 @@ class Settings:
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
             alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
-            webserver_url=given.get("DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
             names_set=frozenset(given),
         )
 
 
 def _with_trailing_slash(url: str) -> str:
     return f"{url.rstrip('/')}/" if url else ""
+
+
+def _address(given: Mapping[str, str], name: str, default: str) -> str:
+    """An address that is shown; whether secrets may be sent there is judged before they are."""
+    address = given.get(name, default)
+    if any(mark in address for mark in "@?#"):
+        raise SettingsError(f"{name} is shown in the UI: give it without a user, a query and a fragment.")
+    return address
 
 
 def _duckdb_file(given: Mapping[str, str]) -> str:

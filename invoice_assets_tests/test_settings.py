@@ -294,6 +294,24 @@ def test_an_address_where_a_path_belongs_is_refused_and_becomes_no_file(variable
     assert "s3cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("variable", ["INVOICE_API_BASE_URL", "INVOICE_API_TOKEN_URL", "DAGSTER_WEBSERVER_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://jules:s3cret@example.com/",
+        "https://example.com/token?client_secret=s3cret",
+        "https://example.com/#s3cret",
+    ],
+    ids=["password", "query", "fragment"],
+)
+def test_an_address_that_is_shown_carries_no_secret(variable: str, address: str) -> None:
+    """It is in the UI as soon as the definitions are loaded, and in errors and alerts."""
+    with pytest.raises(SettingsError, match=rf"^{variable} .* without a user, a query and a fragment") as raised:
+        Settings.from_env({variable: address})
+
+    assert "s3cret" not in str(raised.value)
+
+
 def test_partitions_and_schedules_come_from_the_environment() -> None:
     settings = Settings.from_env(
         {
