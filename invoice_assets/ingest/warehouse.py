@@ -16,6 +16,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from invoice_assets.errors import PermanentError, TransientError
+from invoice_assets.ingest.file_modes import for_the_owner_alone
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,13 +49,14 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         WarehouseUnusableError: The file cannot be opened at all.
     """
     if destination_type != "duckdb":
-        yield dlt.destination(NAMED_DESTINATION)
+        with for_the_owner_alone():
+            yield dlt.destination(NAMED_DESTINATION)
         return
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
     connection = attach_duckdb(Path(database), patience_s=patience_s)
     try:
-        with closing(LoadDuckDb(DuckDbCredentials(connection))) as destination:
+        with for_the_owner_alone(), closing(LoadDuckDb(DuckDbCredentials(connection))) as destination:
             yield destination
     finally:
         connection.close()
@@ -91,7 +93,7 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     )
     quoted_path = "'" + str(path).replace("'", "''") + "'"
     try:
-        retrying(connection.execute, f"ATTACH {quoted_path} AS {CATALOG}")
+        retrying(for_the_owner_alone()(connection.execute), f"ATTACH {quoted_path} AS {CATALOG}")
     except duckdb.Error as error:
         connection.close()
         if holder := _find_holder(error):
