@@ -14,7 +14,7 @@ from invoice_assets.ingest.typing import ColumnBatch
 from invoice_assets.resource_spec import PersonalData, ResourceSpec, json, optional_text, text
 from invoice_assets_tests.ingest.stored import build_things
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "a-key-that-opens-nothing-of-nobody"
 PEOPLE = build_things(
     text("name", "Name", required=True, personal=True),
     optional_text("nickname", "Nickname", personal=True),
