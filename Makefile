@@ -5,7 +5,7 @@ export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test lint types layers validate check bench docs lock clean help
+.PHONY: setup demo dev sandbox test lint types layers validate check audit bench docs lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -42,6 +42,9 @@ validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
 check: test lint types layers validate ## Everything that CI runs
+
+audit: setup ## Ask an advisory service about every locked dependency (needs the network)
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
 
 bench: setup ## Measure everything against the targets and the peers, and write benchmarks/RESULTS.md (takes half an hour)
 	$(BIN)/python -m benchmarks.check_cost

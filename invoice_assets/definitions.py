@@ -5,6 +5,7 @@ https://docs.dagster.io/guides/build/projects-and-components
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dagster import Definitions, ExecutorDefinition, in_process_executor
 
@@ -35,6 +36,7 @@ def build_definitions(
         SettingsError: A variable of the environment cannot be used.
     """
     settings = settings or Settings.from_env()
+    catalog = {name: replace(spec, personal_data=settings.personal_data) for name, spec in catalog.items()}
     translator = InvoicingTranslator(
         catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
     )

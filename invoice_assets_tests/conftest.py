@@ -7,6 +7,7 @@ https://docs.pytest.org/en/stable/reference/fixtures.html
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -139,6 +140,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _QuietServer(HTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up, as they are meant to where the certificate is nobody's."""
+
+
 class AnsweringServer:
     """Gives the answers it was told, the last one for ever.
 
@@ -146,10 +152,13 @@ class AnsweringServer:
     `received` has the method and the path of every request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.answers: list[Answer] = []
         self.received: list[str] = []
-        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005})
 
     def __enter__(self) -> AnsweringServer:
@@ -163,7 +172,7 @@ class AnsweringServer:
 
     def url(self, path: str) -> str:
         """The full URL of a path."""
-        return f"http://127.0.0.1:{self._server.server_port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{path}"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import invoice_assets
+from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
@@ -60,6 +61,7 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
             "DAGSTER_WEBSERVER_URL", "https://ui.example.com/", "webserver_url", UI, id="webserver-with-slash"
@@ -250,6 +252,8 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
         pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+        pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
+        pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str, value: str, advice: str) -> None:
@@ -257,6 +261,56 @@ def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str,
         Settings.from_env({variable: value})
 
     assert advice in str(raised.value)
+
+
+def test_the_key_of_hashes_is_known_to_be_there_and_not_read() -> None:
+    settings = Settings.from_env({"INVOICE_PERSONAL_DATA": "hash", "INVOICE_PERSONAL_DATA_KEY": "never to be shown"})
+
+    assert settings.personal_data is PersonalData.HASH
+    assert "never to be shown" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "mend"),
+    [
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS",
+            "postgresql://loader:s3cret@host/warehouse",
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE",
+            id="a-database-whose-type-was-forgotten",
+        ),
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS", "loader:s3cret@host", "a path", id="a-database-without-a-scheme"
+        ),
+        pytest.param("INVOICE_SHARED_STATE", "postgres:s3cret@host/state", "postgresql://", id="no-slashes"),
+        pytest.param("INVOICE_SHARED_STATE", "loader:s3cret@host/state", "postgresql://", id="no-scheme"),
+    ],
+)
+def test_an_address_where_a_path_belongs_is_refused_and_becomes_no_file(variable: str, value: str, mend: str) -> None:
+    """It was taken for a path: a file with the password in its name, which the UI showed."""
+    with pytest.raises(SettingsError, match=variable) as raised:
+        Settings.from_env({variable: value})
+
+    assert mend in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", ["INVOICE_API_BASE_URL", "INVOICE_API_TOKEN_URL", "DAGSTER_WEBSERVER_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://jules:s3cret@example.com/",
+        "https://example.com/token?client_secret=s3cret",
+        "https://example.com/#s3cret",
+    ],
+    ids=["password", "query", "fragment"],
+)
+def test_an_address_that_is_shown_carries_no_secret(variable: str, address: str) -> None:
+    """It is in the UI as soon as the definitions are loaded, and in errors and alerts."""
+    with pytest.raises(SettingsError, match=rf"^{variable} .* without a user, a query and a fragment") as raised:
+        Settings.from_env({variable: address})
+
+    assert "s3cret" not in str(raised.value)
 
 
 def test_partitions_and_schedules_come_from_the_environment() -> None:

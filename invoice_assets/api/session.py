@@ -29,7 +29,7 @@ from invoice_assets.api.retries import (
     parse_retry_after,
 )
 from invoice_assets.api.token_store import AccessToken
-from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
+from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
 from invoice_assets.errors import InvoicingError, TransientError
 
 ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
@@ -196,6 +196,7 @@ class _ApiAdapter(HTTPAdapter):
                 response = self._send_now(request, **kwargs)
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1
+            require_trust(error, request=describe(request))
             outcome = TransientError(
                 f"{describe(request)} did not get through ({type(error).__name__}). "
                 "Check INVOICE_API_BASE_URL and the network; a later run can succeed."
@@ -258,7 +259,7 @@ def _read_failure(
         describe(request),
         status=response.status_code,
         code=code,
-        message=message,
+        message=hide(message, *str(request.headers.get("Authorization", "")).split()[-1:]),
         resume_at=None if retry_after_s is None else datetime.fromtimestamp(now + retry_after_s, UTC),
     )
     return error, retry_after_s

@@ -60,6 +60,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     shared_state: str = Field(
         default="", description="Folder or postgresql:// address where processes meet; empty: each for itself."
     )
+    personal_data_key: str = Field(default="", description="Key with which personal data is hashed, where it is.")
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
         default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
@@ -90,6 +91,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 if settings.shared_state
                 else _secret(settings, "INVOICE_SHARED_STATE")
             ),
+            personal_data_key=_secret(settings, "INVOICE_PERSONAL_DATA_KEY"),
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
             concurrent_reads=settings.concurrent_reads,
@@ -138,7 +140,11 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         from invoice_assets.ingest.reading import Reads
 
         with self._lock:
-            self._reads = self._reads or Reads(open_session=self.open_session, at_once=self.concurrent_reads)
+            self._reads = self._reads or Reads(
+                open_session=self.open_session,
+                at_once=self.concurrent_reads,
+                personal_data_key=self.personal_data_key,
+            )
         with self._reads.open(request, upcoming=upcoming, is_outdated=is_outdated) as read:
             yield read
 

@@ -20,6 +20,7 @@ from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
+from invoice_assets.ingest.personal_data import Mask
 from invoice_assets.ingest.typing import ColumnBatch
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import DELETED_AT, IncrementalRead, ResourceSpec
@@ -113,13 +114,15 @@ class RowBatcher:
 
     Rows past the window are left to the window that they belong to. The last table holds what is left, and comes even
     where there are no rows at all: it carries the columns. `census` tells of the rows that were handed on.
+    `personal_data_key` is what personal data is hashed with, where it is.
     """
 
-    def __init__(self, spec: ResourceSpec, *, window: Window = COMPLETE) -> None:
+    def __init__(self, spec: ResourceSpec, *, window: Window = COMPLETE, personal_data_key: str = "") -> None:
         self.census = RowCensus(spec)
         self._spec = spec
         self._window = window
-        self._batch = ColumnBatch(spec)
+        self._mask = Mask(spec, key=personal_data_key)
+        self._batch = ColumnBatch(spec, mask=self._mask)
         self._seen_on_last_page: set[str] = set()
 
     def __call__(self, page: PageData[Row], meta: Any = None) -> Iterator[pa.Table]:
@@ -129,7 +132,7 @@ class RowBatcher:
         self._batch.extend(rows, new_columns=self.census.new_columns)
         if len(self._batch) >= BATCH_ROWS or not page.paginator.has_next_page:
             # Begun anew before the table is handed on: dlt may bring the next page before it resumes this generator.
-            batch, self._batch = self._batch, ColumnBatch(self._spec)
+            batch, self._batch = self._batch, ColumnBatch(self._spec, mask=self._mask)
             yield batch.build_table()
 
     def _choose_rows(self, page: list[Row]) -> list[Row]:

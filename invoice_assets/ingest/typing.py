@@ -16,6 +16,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.errors import PermanentError
+from invoice_assets.ingest.personal_data import Mask
 from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -62,8 +63,9 @@ class ColumnBatch:
     dictionaries and nested values would be walked through by every garbage collection until the table is built.
     """
 
-    def __init__(self, spec: ResourceSpec) -> None:
+    def __init__(self, spec: ResourceSpec, *, mask: Mask | None = None) -> None:
         self._spec = spec
+        self._mask = mask or Mask(spec)
         self._values: dict[str, list[Any]] = {column.name: [] for column in spec.columns}
         self._new_values: dict[str, list[Any]] = {}
 
@@ -82,7 +84,7 @@ class ColumnBatch:
             values += [row.get(field) for row in rows]
 
     def build_table(self) -> pa.Table:
-        """The rows as one Arrow table: the catalog's columns, `deleted_at` (NULL), the new columns as text.
+        """The rows as one Arrow table, masked: the catalog's columns, `deleted_at` (NULL), the new columns as text.
 
         Raises:
             InvalidValueError: A value does not fit its column, or a row has no primary key.
@@ -92,7 +94,7 @@ class ColumnBatch:
         arrays.append(pa.nulls(len(self), INSTANT))
         fields = list(arrow_schema(self._spec))
         for name, column_name in name_new_columns(self._spec, self._new_values).items():
-            arrays.append(_read_text(self._new_values[name]))
+            arrays.append(self._mask.cover_unknown(_read_text(self._new_values[name])))
             fields.append(pa.field(column_name, pa.string()))
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
@@ -108,7 +110,7 @@ class ColumnBatch:
     def _convert(self, column: Column) -> pa.Array:
         values = self._values[column.name]
         try:
-            return _convert(column, values)
+            return self._mask.cover(column, _convert(column, values))
         except _MISFITS:
             raise self._find_invalid_value(column, values) from None
 

@@ -17,6 +17,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from invoice_assets.errors import PermanentError, TransientError
+from invoice_assets.ingest.file_modes import for_the_owner_alone
 from invoice_assets.ingest.working_folder import open_working_folder
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         yield LoadPostgres(destination_name=NAMED_DESTINATION)
         return
     if destination_type != "duckdb":
-        yield dlt.destination(NAMED_DESTINATION)
+        with for_the_owner_alone():
+            yield dlt.destination(NAMED_DESTINATION)
         return
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
     with (
         closing(attach_duckdb(Path(database), patience_s=patience_s)) as connection,
         open_working_folder("staged") as folder,
+        for_the_owner_alone(),
     ):
         yield LoadDuckDb(DuckDbCredentials(connection), folder=folder)
 
@@ -98,7 +101,7 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     )
     quoted_path = "'" + str(path).replace("'", "''") + "'"
     try:
-        retrying(connection.execute, f"ATTACH {quoted_path} AS {CATALOG}")
+        retrying(for_the_owner_alone()(connection.execute), f"ATTACH {quoted_path} AS {CATALOG}")
     except duckdb.Error as error:
         connection.close()
         if holder := _find_holder(error):

@@ -12,6 +12,7 @@ from requests.exceptions import InvalidSchema
 
 from invoice_assets.api.envelope import decode_envelope
 from invoice_assets.api.errors import ConfigurationError, PermissionDeniedError, QuotaExceededError
+from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.session import ApiAccount, ApiSession, ApiUsage
@@ -309,6 +310,26 @@ def test_a_redirect_is_refused_and_not_followed(sandbox: Sandbox, session: ApiSe
         session.get(sandbox.url("items"))
 
     assert (_statuses(sandbox), waits) == ([302], [])
+
+
+def test_a_server_that_repeats_the_token_is_not_quoted_with_it(
+    answering_server: AnsweringServer, policy: RetryPolicy
+) -> None:
+    grant = RefreshTokenGrant(
+        token_url=answering_server.url("/token"), client_id="id", client_secret="secret", refresh_token="refresh"
+    )
+    refused = Answer(400, b'{"code": 2, "message": "Zoho-oauthtoken 1000.s3cret: not understood"}')
+    answering_server.answers = [Answer(200, b'{"access_token": "1000.s3cret"}'), refused]
+    account = ApiAccount(base_url=answering_server.url("/"), organization_id="1")
+    tokens, pacer = AccessTokenProvider(grant, policy=policy), RequestPacer(requests_per_minute=0)
+
+    with (
+        ApiSession(account, tokens=tokens, pacer=pacer, policy=policy) as session,
+        pytest.raises(PermanentError, match=r"Zoho-oauthtoken \*\*\*: not understood") as raised,
+    ):
+        session.get(answering_server.url("/items"))
+
+    assert "s3cret" not in str(raised.value)
 
 
 def test_usage_counts_requests_and_bytes(sandbox: Sandbox, session: ApiSession) -> None:

@@ -31,6 +31,12 @@ def test_secrets_stay_names_of_variables(sandbox: Sandbox) -> None:
     assert isinstance(resource.client_id, EnvVar)
 
 
+def test_the_key_of_hashes_stays_the_name_of_its_variable() -> None:
+    resource = InvoiceApiResource.from_settings(Settings(names_set=frozenset({"INVOICE_PERSONAL_DATA_KEY"})))
+
+    assert resource.personal_data_key == EnvVar("INVOICE_PERSONAL_DATA_KEY")
+
+
 def test_all_sessions_of_a_resource_share_one_token(sandbox: Sandbox) -> None:
     resource = resource_for(sandbox)
 
