@@ -16,8 +16,8 @@ from dlt.common.destination import Destination, TLoaderFileFormat
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from invoice_assets.errors import PermanentError, TransientError
 from invoice_assets.ingest.file_modes import for_the_owner_alone
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError, explain
 from invoice_assets.ingest.working_folder import open_working_folder
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ _HELD_BY_THIS_PROCESS = "Unique file handle conflict"
 _log = logging.getLogger(__name__)
 
 
-class WarehouseLockedError(TransientError):
-    """Another process has the DuckDB file open, and did not let go in time."""
-
-
-class WarehouseUnusableError(PermanentError):
-    """The DuckDB file cannot be opened for a reason that waiting does not mend."""
-
-
 @contextmanager
 def open_destination(destination_type: str, *, database: str, patience_s: float) -> Iterator[Destination[Any, Any]]:
     """The destination, for as long as the context is open.
@@ -48,7 +40,7 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
 
     Raises:
         WarehouseLockedError: Another process held the file for longer than that; the message says which.
-        WarehouseUnusableError: The file cannot be opened at all.
+        PermanentError: The file cannot be opened at all.
     """
     if destination_type == "postgres":
         from invoice_assets.ingest.postgres_destination import LoadPostgres
@@ -109,7 +101,9 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
                 f"{path} is in use by {holder}, which did not let go within {patience_s:g} s. DuckDB takes one writing "
                 "process at a time: close that one or wait for it, then run again."
             ) from error
-        raise WarehouseUnusableError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+        raise explain([error], place=str(path)) or WarehouseUnusableError(
+            f"{path} cannot be opened: {str(error).splitlines()[0]}. Check DESTINATION__WAREHOUSE__CREDENTIALS."
+        ) from error
     # Whoever has the file has this folder: what is in it now was left by a process that was killed.
     shutil.rmtree(spill_folder, ignore_errors=True)
     return connection

@@ -8,13 +8,8 @@ import duckdb
 import pytest
 
 from invoice_assets.ingest.duckdb_destination import MEMORY_MB
-from invoice_assets.ingest.warehouse import (
-    WarehouseLockedError,
-    WarehouseUnusableError,
-    attach_duckdb,
-    choose_file_format,
-    open_destination,
-)
+from invoice_assets.ingest.warehouse import attach_duckdb, choose_file_format, open_destination
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
 
@@ -76,7 +71,7 @@ def test_a_file_that_is_no_database_is_refused_for_good(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     path.write_text("not a database " * 1000)
 
-    with pytest.raises(WarehouseUnusableError, match=r"w\.duckdb cannot be opened") as refused:
+    with pytest.raises(WarehouseUnusableError, match=r"w\.duckdb is damaged or no database") as refused:
         attach_duckdb(path, patience_s=0)
 
     assert not refused.value.transient
