@@ -24,7 +24,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from invoice_assets.ingest.warehouse import LOCK_POLL_S, WarehouseLockedError
+from invoice_assets.ingest.warehouse import LOCK_POLL_S
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
 from invoice_assets.resource_spec import ResourceSpec
 
 _CHANGE_OF_TABLES = "change of tables"

@@ -9,7 +9,8 @@ from dlt.pipeline.pipeline import Pipeline
 from invoice_assets.catalog import RESOURCES, TAXES, USERS
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.postgres_destination import hold_table
-from invoice_assets.ingest.warehouse import WarehouseLockedError, open_destination
+from invoice_assets.ingest.warehouse import open_destination
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets_tests.ingest.stored import DATASET, load_table
 from invoice_assets_tests.postgres import Postgres
