@@ -213,7 +213,7 @@ def open_crash_loop(*, seed: int, postgres_url: str | None = None) -> Iterator[C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the loop, until it is interrupted, and print what it has seen; the exit status is 0 where nothing was wrong."""
+    """Run the loop, or until it is interrupted, and print what it has seen; the exit status: 0 where all was well."""
     parser = argparse.ArgumentParser(
         prog="python -m invoice_assets_tests.reliability.crash_loop", description="Kill loads, and compare."
     )
