@@ -12,21 +12,25 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 from invoice_assets.catalog import RESOURCES
+from invoice_assets.resource_spec import DELETED_AT
 from invoice_assets_tests.equality import compare_rows, key_rows
 from invoice_assets_tests.histories import BRIEF_WAITS_S, Change, Kind, Source
 from invoice_assets_tests.postgres import open_postgres
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.reliability.crashed_loads import PATIENCE_S, prepare_processes, run_load, tell_stage
 from invoice_assets_tests.runs import failures_of
+
+Table = dict[str, dict[str, Any]]
 
 LOADED = ("invoices", "expenses", "taxes")
 """A keyset, a filter without a sort and a list by page number, each a little longer than a page."""
@@ -93,10 +97,14 @@ class CrashLoop:
         for number in range(iterations):
             if number % TIMED_EVERY == 0:
                 self._time_a_load()
+            self._change_source()
+            before = {name: self._read(name) for name in LOADED}
             stage = self._crash()
+            found = [*self._find_torn(before)]
             self._change_source()
             self._load_whole()
-            self.tally.faults += [f"{number} ({stage}): {found}" for found in (*self._compare(), *self._find_left())]
+            found += [*self._compare(), *self._find_left()]
+            self.tally.faults += [f"{number} ({stage}): {fault}" for fault in found]
         return self.tally
 
     def _time_a_load(self) -> None:
@@ -108,7 +116,6 @@ class CrashLoop:
 
     def _crash(self) -> str:
         """Kill a load at some moment; at which stage it was."""
-        self._change_source()
         start_up_s = self._random.choices((0, START_UP_SHARE * self._seconds), weights=(1, 4))[0]
         moment_s = self._random.uniform(start_up_s, self._seconds)
         outcome = run_load(LOADED, dagster_home=self._dagster_home, kill_after_s=moment_s)
@@ -142,13 +149,24 @@ class CrashLoop:
         if seconds > PATIENCE_S:
             self.tally.faults.append(f"the load after a kill took {seconds:.0f} s: it waited for a dead one")
 
-    def _compare(self) -> Iterator[str]:
+    def _find_torn(self, before: Mapping[str, Table]) -> Iterator[str]:
+        """The tables that a killed load has left neither as they were nor with all that the source had."""
         for name in LOADED:
-            spec = RESOURCES[name]
-            wire = self._source.read(name)
-            self.tally.rows_compared += len(wire)
-            differences = compare_rows(key_rows(self._project.read_table(name), spec), wire, spec)
-            yield from (f"{name} {key}: {found}" for key, found in differences.items())
+            if _list_values(self._read(name)) != _list_values(before[name]):
+                lacks = {key: found for key, found in self._find_differences(name) if found != "is not in the source"}
+                yield from (f"{name} is torn, {key}: {found}" for key, found in lacks.items())
+
+    def _compare(self) -> Iterator[str]:
+        """What sets the tables apart from the source."""
+        for name in LOADED:
+            self.tally.rows_compared += len(self._source.read(name))
+            yield from (f"{name} {key}: {found}" for key, found in self._find_differences(name))
+
+    def _find_differences(self, name: str) -> Iterable[tuple[str, object]]:
+        return compare_rows(self._read(name), self._source.read(name), RESOURCES[name]).items()
+
+    def _read(self, name: str) -> Table:
+        return key_rows(self._project.read_table(name), RESOURCES[name])
 
     def _find_left(self) -> Iterator[str]:
         """What is there that was not when the first load had come to its end."""
@@ -166,6 +184,14 @@ class CrashLoop:
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema LIKE 'invoicing%'"
         )
         return files | {".".join(table) for table in tables}
+
+
+def _list_values(table: Table) -> dict[str, dict[str, Any]]:
+    """The values of each row, but for its mark; a load that was killed may have added columns without any."""
+    return {
+        key: {name: value for name, value in row.items() if value is not None and name != DELETED_AT}
+        for key, row in table.items()
+    }
 
 
 @contextmanager
@@ -187,7 +213,7 @@ def open_crash_loop(*, seed: int, postgres_url: str | None = None) -> Iterator[C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the loop and print what it has seen; returns the exit status: 0 where nothing was wrong."""
+    """Run the loop, or until it is interrupted, and print what it has seen; the exit status: 0 where all was well."""
     parser = argparse.ArgumentParser(
         prog="python -m invoice_assets_tests.reliability.crash_loop", description="Kill loads, and compare."
     )
@@ -199,9 +225,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun_at = time.monotonic()
     with ExitStack() as stack:
         url = stack.enter_context(open_postgres()).create_database() if options.postgres else None
-        tally = stack.enter_context(open_crash_loop(seed=options.seed, postgres_url=url)).run(options.iterations)
-    print(f"{tally.describe()}\n{(time.monotonic() - begun_at) / 60:.1f} minutes", flush=True)
-    return 1 if tally.faults else 0
+        loop = stack.enter_context(open_crash_loop(seed=options.seed, postgres_url=url))
+        with suppress(KeyboardInterrupt):  # what it has seen until then counts
+            loop.run(options.iterations)
+    print(f"{loop.tally.describe()}\n{(time.monotonic() - begun_at) / 60:.1f} minutes", flush=True)
+    return 1 if loop.tally.faults else 0
 
 
 if __name__ == "__main__":
