@@ -70,8 +70,10 @@ def materialize(module: str, *names: str) -> Iterator[Materialization]:
         cwd=os.environ["DAGSTER_HOME"],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     ) as process:
-        yield Materialization(process)
-        process.kill()
+        try:
+            yield Materialization(process)
+        finally:
+            process.kill()
 
 
 def test_processes_that_need_one_file_wait_for_each_other_and_for_a_person_and_say_so(
