@@ -82,9 +82,10 @@ class Vitals:
         life = [(sample.at_s, getattr(sample, figure)) for sample in samples if sample.pid == samples[-1].pid]
         return _drop_warm_up(life)
 
-    def follow_state(self) -> list[tuple[float, float]]:
-        """The size of the shared state: (seconds, bytes)."""
-        return _drop_warm_up([(sample.at_s, sample.state_bytes) for sample in self.folders])
+    @property
+    def state_peak(self) -> int:
+        """Bytes of the shared state when it was largest."""
+        return max((sample.state_bytes for sample in self.folders), default=0)
 
 
 def measure_folder(folder: Path) -> int:

@@ -35,5 +35,7 @@ def a_person_reading(database: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "open\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -81,16 +81,17 @@ def test_of_two_runs_of_one_asset_what_was_read_first_does_not_land_last(
         assert len(waits.said) == 1
 
 
-def test_first_runs_of_all_assets_side_by_side_share_a_token_and_the_quota_and_end_exact(
+def test_first_runs_of_different_assets_side_by_side_share_a_token_and_the_quota_and_end_exact(
     warehouse_url: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Sandbox(rows=3, limits=Limits.published()) as sandbox, ThreadPoolExecutor(len(RESOURCES)) as pool:
+    names = list(RESOURCES) if warehouse_url else ["invoices", "expenses", "taxes", "users"]
+    with Sandbox(rows=3, limits=Limits.published()) as sandbox, ThreadPoolExecutor(len(names)) as pool:
         project = Project(sandbox, tmp_path, monkeypatch, postgres_url=warehouse_url)
 
-        results = list(pool.map(project.materialize, RESOURCES))
+        results = list(pool.map(project.materialize, names))
 
-        assert [failures_of(result) for result in results] == [{}] * len(RESOURCES)
-        assert find_differences(project, sandbox, *RESOURCES) == {}
+        assert [failures_of(result) for result in results] == [{}] * len(names)
+        assert find_differences(project, sandbox, *names) == {}
         assert sandbox.tokens_issued == 1
         assert {entry.status for entry in sandbox.ledger.requests()} == {200}
 
