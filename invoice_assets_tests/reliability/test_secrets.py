@@ -203,14 +203,10 @@ STATE = f"postgresql://loader:{PLANTED['shared state password']}@"
     [
         pytest.param({"INVOICE_API_REFRESH_TOKEN": PLANTED["dead refresh token"]}, id="dead-refresh-token"),
         pytest.param({"INVOICE_API_BASE_URL": "http://127.0.0.1:9/"}, id="api-down"),
-        pytest.param({"INVOICE_API_TOKEN_URL": "http://127.0.0.1:9/"}, id="accounts-server-down"),
-        pytest.param({"INVOICE_API_ORGANIZATION_ID": "1"}, id="wrong-organisation"),
         pytest.param({"DESTINATION__WAREHOUSE__CREDENTIALS": WAREHOUSE + NOWHERE}, id="warehouse-down"),
-        pytest.param({"DESTINATION__WAREHOUSE__CREDENTIALS": f"{WAREHOUSE}host:port/x"}, id="warehouse-no-port"),
         pytest.param({"DESTINATION__WAREHOUSE__CREDENTIALS": WAREHOUSE[11:] + NOWHERE}, id="warehouse-no-address"),
         pytest.param({"INVOICE_SHARED_STATE": STATE + NOWHERE}, id="shared-state-down"),
         pytest.param({"INVOICE_SHARED_STATE": f"{STATE}host:port/x"}, id="shared-state-no-port"),
-        pytest.param({"INVOICE_SHARED_STATE": f"mysql{STATE[10:]}{NOWHERE}"}, id="shared-state-of-another-kind"),
         pytest.param({"INVOICE_PERSONAL_DATA_KEY": PLANTED["short key"]}, id="short-key"),
     ],
 )
