@@ -1,15 +1,12 @@
 """`make docs`: the parts of the docs that derive from the catalog, written between their markers.
 
-Prose stays in the Markdown files; a marker is `<!-- resources -->` … `<!-- /resources -->`.
+Prose stays in the Markdown files; the markers are the business of `generated_parts.py`.
 """
 
-import re
-from pathlib import Path
-
+from docs.generated_parts import ROOT, replace_part
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import ResourceSpec
 
-ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md",)
 
 
@@ -20,15 +17,8 @@ def render_resource_table() -> str:
 
 
 def replace_tables(text: str) -> str:
-    """The text of a page with its tables made anew.
-
-    Raises:
-        ValueError: The page has no marker to write between.
-    """
-    pattern = re.compile(r"(<!-- resources -->\n).*?(<!-- /resources -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError("no <!-- resources --> … <!-- /resources --> to write between")
-    return pattern.sub(lambda found: found[1] + render_resource_table() + found[2], text)
+    """The text of a page with its tables made anew."""
+    return replace_part(text, "resources", render_resource_table())
 
 
 def _render_row(spec: ResourceSpec) -> str:

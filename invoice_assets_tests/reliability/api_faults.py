@@ -224,12 +224,6 @@ API_FAULTS = (
         retried=True,
     ),
     _answers(
-        "302 to another host",
-        "redirect_to_other_host",
-        error=PermanentError,
-        says="answered 302. Redirects are not followed; check INVOICE_API_BASE_URL.",
-    ),
-    _answers(
         "a non-zero code inside a 200",
         "code_in_200",
         error=TransientError,
@@ -245,25 +239,10 @@ API_FAULTS = (
         ),
     ),
     _answers(
-        "a 200 with an object in the place of the list",
-        "wrapper_is_not_a_list",
-        error=InvalidResponseError,
-        says=(
-            "answered 200 without a list of rows under 'items'. An outdated host answers so; check "
-            "INVOICE_API_BASE_URL, then run again."
-        ),
-    ),
-    _answers(
         "another page than the one asked for",
         "wrong_page_echoed",
         error=InvalidResponseError,
         says="was answered with page 3. Nothing of this load was written; run again later.",
-    ),
-    _answers(
-        "page 1, whatever is asked for",
-        "ignored_page",
-        error=InvalidResponseError,
-        says="was answered with page 1. Nothing of this load was written; run again later.",
     ),
     _answers(
         "a page that repeats the one before",

@@ -27,7 +27,8 @@ from invoice_assets_tests.wire_values import find_differences
 STRUCK = "items"
 LOADED_BEFORE, LOADED_AFTER = "contacts", "taxes"
 ROWS = {STRUCK: 210, LOADED_BEFORE: 3, LOADED_AFTER: 3}
-"""Two pages of the resource that is struck: a table could end up with one."""
+PAGES_OF_STRUCK = 2
+"""A table could end up with the first of them."""
 
 CHANGED_FIELDS = {STRUCK: "description", LOADED_BEFORE: "website", LOADED_AFTER: "tax_name"}
 LOADER = "loader"

@@ -35,6 +35,11 @@ class Fault:
     concerns_all: bool = False
     warehouse: Warehouse = Warehouse.DUCKDB
 
+    @property
+    def is_retried(self) -> bool:
+        """Whether the load itself tries again, which mends it where the fault has passed."""
+        return self.passing is not None and self.lasting is not None
+
     def tell(self, name: str) -> tuple[str, str, bool]:
         """What a load that failed is to say, the class of its error, and whether a rerun can help."""
         return f"{name}: {self.says}", self.error.__name__, self.error.transient

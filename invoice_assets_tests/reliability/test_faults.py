@@ -17,6 +17,7 @@ from invoice_assets_tests.reliability.fault_scene import (
     LOADED_AFTER,
     LOADED_BEFORE,
     LOADER,
+    PAGES_OF_STRUCK,
     ROWS,
     STRUCK,
     Scene,
@@ -25,7 +26,7 @@ from invoice_assets_tests.reliability.fault_scene import (
 from invoice_assets_tests.reliability.faults import Fault, Warehouse
 from invoice_assets_tests.reliability.relay import Relay
 from invoice_assets_tests.reliability.warehouse_faults import WAREHOUSE_FAULTS
-from invoice_assets_tests.runs import failures_of
+from invoice_assets_tests.runs import failures_of, metadata_of
 
 CATALOG = {name: RESOURCES[name] for name in ROWS}
 
@@ -148,4 +149,5 @@ def test_a_fault_ends_as_the_matrix_says(fault: Fault, open_scene: OpenScene) ->
         result = scene.run_with(fault.passing or strikes.nothing, moment=fault.moment, resources=(STRUCK,))
 
         assert failures_of(result) == {}
+        assert metadata_of(result, STRUCK)["api_requests"] == PAGES_OF_STRUCK + bool(fault.is_retried)
         assert scene.find_differences(STRUCK) == {}
