@@ -42,14 +42,9 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         WarehouseLockedError: Another process held the file for longer than that; the message says which.
         PermanentError: The file cannot be opened at all.
     """
-    if destination_type == "postgres":
-        from invoice_assets.ingest.postgres_destination import LoadPostgres
-
-        yield LoadPostgres(destination_name=NAMED_DESTINATION)
-        return
     if destination_type != "duckdb":
         with for_the_owner_alone():
-            yield dlt.destination(NAMED_DESTINATION)
+            yield _name_destination(destination_type)
         return
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
@@ -59,6 +54,15 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         for_the_owner_alone(),
     ):
         yield LoadDuckDb(DuckDbCredentials(connection), folder=folder)
+
+
+def _name_destination(destination_type: str) -> Destination[Any, Any]:
+    """A destination that dlt configures by the name under which the environment describes it."""
+    if destination_type != "postgres":
+        return dlt.destination(NAMED_DESTINATION)
+    from invoice_assets.ingest.postgres_destination import LoadPostgres
+
+    return LoadPostgres(destination_name=NAMED_DESTINATION)
 
 
 def choose_file_format(destination_type: str) -> TLoaderFileFormat | None:

@@ -14,11 +14,11 @@ import pytest
 from dlt.common.configuration import resolve
 from dlt.common.destination import reference
 from dlt.common.pipeline import LoadInfo
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from invoice_assets.api.envelope import Row
 from invoice_assets.ingest.duckdb_destination import MEMORY_MB, StagingViewJob
 from invoice_assets.ingest.pipeline import open_pipeline
+from invoice_assets.ingest.row_refusals import RowsRefusedError
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
 from invoice_assets.ingest.warehouse import open_destination
@@ -222,7 +222,7 @@ def test_staged_files_are_gone_after_a_load_and_after_one_that_failed(
     load(database, read(thing("1")))
     with duckdb.connect(str(database)) as connection:
         connection.execute("ALTER TABLE invoicing.things ALTER COLUMN total TYPE DECIMAL(3, 0)")
-    with pytest.raises(PipelineStepFailed):
+    with pytest.raises(RowsRefusedError):
         load(database, read(thing("2", total="12345678")))
 
     assert [path.name for path in folder.glob("*/*")] == ["lock"]
