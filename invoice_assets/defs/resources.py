@@ -59,6 +59,12 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     shared_state: str = Field(
         default="", description="Folder or postgresql:// address where processes meet; empty: each for itself."
     )
+    max_body_mb: int = Field(
+        default=Settings.max_body_mb, ge=1, description="Megabytes of one answer's body; a longer one is refused."
+    )
+    max_new_columns: int = Field(
+        default=Settings.max_new_columns, ge=0, description="Fields beside the catalog's that one load may bring."
+    )
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
         default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
@@ -88,6 +94,8 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 if settings.shared_state
                 else _secret(settings, "INVOICE_SHARED_STATE")
             ),
+            max_body_mb=settings.max_body_mb,
+            max_new_columns=settings.max_new_columns,
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
             concurrent_reads=settings.concurrent_reads,
@@ -126,7 +134,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                     state=state,
                     quota=account.quota,
                 )
-        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
+        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy, max_body_mb=self.max_body_mb)
 
     @contextmanager
     def open_read(
@@ -136,7 +144,9 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         from invoice_assets.ingest.reading import Reads
 
         with self._lock:
-            self._reads = self._reads or Reads(open_session=self.open_session, at_once=self.concurrent_reads)
+            self._reads = self._reads or Reads(
+                open_session=self.open_session, at_once=self.concurrent_reads, max_new_columns=self.max_new_columns
+            )
         with self._reads.open(request, upcoming=upcoming, is_outdated=is_outdated) as read:
             yield read
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from invoice_assets.api.envelope import Row
-from invoice_assets.ingest.typing import json_type
+from invoice_assets.ingest.typing import encode_json, json_type
 from invoice_assets.resource_spec import ResourceSpec
 
 
@@ -34,7 +34,7 @@ class RowCensus:
     def note(self, rows: Sequence[Row]) -> None:
         """Take rows in."""
         self.rows += len(rows)
-        self._keys.extend([hash(row.get(self._primary_key)) for row in rows])
+        self._keys.extend([_hash_key(row.get(self._primary_key)) for row in rows])
         for shape in {tuple(row) for row in rows}:
             self._in_any_row = self._in_any_row.union(shape)
             self._in_every_row = (self._in_any_row if self._in_every_row is None else self._in_every_row) & set(shape)
@@ -61,3 +61,8 @@ class RowCensus:
             for name in sorted(row.keys() - self._known):
                 if self.new_columns.get(name, "null") == "null":
                     self.new_columns[name] = json_type(row[name])
+
+
+def _hash_key(key: object) -> int:
+    """The hash of the key as text, which it is in the table."""
+    return hash(key if isinstance(key, str) else encode_json(key))

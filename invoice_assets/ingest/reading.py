@@ -18,7 +18,7 @@ from invoice_assets.api.session import ApiSession, ApiUsage
 from invoice_assets.errors import InvoicingError
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.paging import ScanReport
-from invoice_assets.ingest.source import RowBatcher, build_source
+from invoice_assets.ingest.source import MAX_NEW_COLUMNS, RowBatcher, build_source
 from invoice_assets.ingest.windows import ReadRequest
 
 TABLES_AHEAD = 1
@@ -36,14 +36,19 @@ class Read:
     """
 
     def __init__(
-        self, request: ReadRequest, *, session: ApiSession, on_wait: Callable[[float], None] = lambda _: None
+        self,
+        request: ReadRequest,
+        *,
+        session: ApiSession,
+        max_new_columns: int = MAX_NEW_COLUMNS,
+        on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.request = request
         self._on_wait = on_wait
         self._session = session
         self.started_at = datetime.now(UTC)
         self.report = ScanReport(on_page=self._note_page)
-        self._batcher = RowBatcher(request.spec, window=request.window)
+        self._batcher = RowBatcher(request.spec, window=request.window, max_new_columns=max_new_columns)
         self.on_page: Callable[[ScanReport], None] = lambda _: None
         self._arrived: SimpleQueue[pa.Table | ScanReport | BaseException | None] = SimpleQueue()
         self._slots = Semaphore(TABLES_AHEAD)
@@ -106,8 +111,11 @@ class ReadCancelledError(Exception):
 class Reads:
     """The reads of one run: `at_once` side by side, the one that a step asks for and others ahead of their steps."""
 
-    def __init__(self, *, open_session: Callable[[], ApiSession], at_once: int) -> None:
+    def __init__(
+        self, *, open_session: Callable[[], ApiSession], at_once: int, max_new_columns: int = MAX_NEW_COLUMNS
+    ) -> None:
         self._open_session = open_session
+        self._max_new_columns = max_new_columns
         self._at_once = at_once
         self._is_worth_it = WORTH_READING_AHEAD_S <= 0
         self._lock = Lock()
@@ -148,7 +156,12 @@ class Reads:
             self._ahead.clear()
 
     def _begin(self, request: ReadRequest) -> Read:
-        read = Read(request, session=self._open_session(), on_wait=self._note_wait)
+        read = Read(
+            request,
+            session=self._open_session(),
+            max_new_columns=self._max_new_columns,
+            on_wait=self._note_wait,
+        )
         self._begun.add(request.spec.name)
         self._running.add(read)
         Thread(target=self._run, args=(read,), name=f"read {request.spec.name}", daemon=True).start()
