@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
@@ -26,6 +27,8 @@ from invoice_assets_tests.sandbox.server import Sandbox
 
 OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME")
 ROWS = 3
+
+hypothesis.settings.register_profile("thorough", max_examples=5_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,7 +34,9 @@ class RowCensus:
     def note(self, rows: Sequence[Row]) -> None:
         """Take rows in."""
         self.rows += len(rows)
-        self._keys.extend([_hash_key(row.get(self._primary_key)) for row in rows])
+        keys = [row.get(self._primary_key) for row in rows]
+        # As the text that it is in the table; as such a key that is a list can be hashed, too.
+        self._keys.extend([hash(key if isinstance(key, str) else encode_json(key)) for key in keys])
         for shape in {tuple(row) for row in rows}:
             self._in_any_row = self._in_any_row.union(shape)
             self._in_every_row = (self._in_any_row if self._in_every_row is None else self._in_every_row) & set(shape)
@@ -61,8 +63,3 @@ class RowCensus:
             for name in sorted(row.keys() - self._known):
                 if self.new_columns.get(name, "null") == "null":
                     self.new_columns[name] = json_type(row[name])
-
-
-def _hash_key(key: object) -> int:
-    """The hash of the key as text, which it is in the table."""
-    return hash(key if isinstance(key, str) else encode_json(key))

@@ -179,7 +179,7 @@ def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
 
 
 def test_of_a_key_that_comes_twice_the_last_value_counts() -> None:
-    """As in JavaScript and in Python's own parser; to notice it would cost half as much again as decoding."""
+    """As in JavaScript and in Python's own parser; to notice would take as long as decoding does."""
     assert decode_envelope(b'{"total":1,"total":2}', request=ASKED) == {"total": 2}
 
 

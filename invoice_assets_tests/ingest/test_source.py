@@ -150,7 +150,9 @@ def test_more_new_columns_than_the_limit_are_refused_by_number_and_name(sandbox:
         read_resource(sandbox, INVOICES, batcher=RowBatcher(INVOICES, max_new_columns=3))
 
     said = str(refused.value.__cause__)
-    assert said.startswith("invoices: 4 fields that the catalog does not know, such as 'cf_a', 'cf_b', 'cf_c'; 3 is the")
+    assert said.startswith(
+        "invoices: 4 fields that the catalog does not know, such as 'cf_a', 'cf_b', 'cf_c'; 3 is the"
+    )
     assert "INVOICE_MAX_NEW_COLUMNS" in said
     assert "planted" not in said
 
