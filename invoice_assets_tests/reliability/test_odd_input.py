@@ -4,10 +4,12 @@ What each warehouse stores of them is tested in `ingest/test_fitting.py`, what f
 """
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dagster import AssetCheckSeverity
 
 from invoice_assets.catalog import TAXES
 from invoice_assets_tests.conftest import Answer
@@ -40,7 +42,7 @@ REFUSED = {
     "a body without end": (Answer(200, b" " * 65_536, is_endless=True), "was answered with more than 1 MB"),
     "5,000 new columns": (
         list_taxes(tax(b"1", *(b'"planted_%d": "planted"' % n for n in range(5_000)))),
-        "taxes: 5000 fields that the catalog does not know, such as 'planted_0', 'planted_1', 'planted_10'; 500 is",
+        "taxes: 5000 fields that the catalog does not know, such as 'planted_0', 'planted_1', 'planted_10'; 20 is",
     ),
     "a row that is null": (list_taxes(tax(b"1"), b"null"), "answered with a row under 'taxes' that is no object"),
     "NaN": (list_taxes(tax(b"1", b'"cf": NaN')), "bytes that are no JSON"),
@@ -65,6 +67,7 @@ def project(sandbox: Sandbox, api: OddApi, tmp_path: Path, monkeypatch: pytest.M
     project = Project(sandbox, tmp_path, monkeypatch)
     monkeypatch.setenv("INVOICE_API_BASE_URL", api.base_url)
     monkeypatch.setenv("INVOICE_API_MAX_BODY_MB", "1")
+    monkeypatch.setenv("INVOICE_MAX_NEW_COLUMNS", "20")
     monkeypatch.setenv("INVOICE_API_MAX_RETRIES", "0")
     return project
 
@@ -109,6 +112,24 @@ def test_a_bad_value_in_postgresql_leaves_the_table_and_the_others_as_they_shoul
     assert "planted" not in said
     assert project.query("SELECT tax_id FROM invoicing.taxes") == [("before",)]
     assert project.query("SELECT COUNT(*) FROM invoicing.items") == [(3,)]
+
+
+def test_odd_names_are_told_by_the_run_that_stores_them(project: Project, api: OddApi) -> None:
+    """Names reach the checks, the metadata and the event log as well as the table."""
+    names = ["", " ", "\0", "名前", "_dlt_id", "ctid", 'a"; DROP TABLE taxes; --', "x" * 300, "\u202e", "<b>&amp;"]
+    fields = [f"{json.dumps(name)}: {json.dumps(name)}".encode() for name in names]
+    api.answers = (list_taxes(tax(b"1", *fields)),)
+
+    run = project.materialize("taxes")
+
+    (row,) = project.read_table("taxes")
+    assert run.success
+    assert {*names} <= {*row.values()}
+    assert not [
+        check
+        for check in run.get_asset_check_evaluations()
+        if check.severity is AssetCheckSeverity.ERROR and not check.passed
+    ]
 
 
 def test_a_row_that_comes_on_two_pages_is_one_row(project: Project, api: OddApi) -> None:
