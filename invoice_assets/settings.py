@@ -33,6 +33,8 @@ class Settings:
     requests_in_flight: int = 5
     daily_reserve: int = 0
     max_retries: int = 3
+    max_body_mb: int = 64
+    max_new_columns: int = 500
     backoff_factor_s: float = 2.0
     step_retries: int = 2
     step_retry_delay_s: float = 30.0
@@ -78,6 +80,8 @@ class Settings:
             requests_in_flight=_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
             daily_reserve=_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
             max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
+            max_body_mb=_count(given, "INVOICE_API_MAX_BODY_MB", cls.max_body_mb),
+            max_new_columns=_whole_number(given, "INVOICE_MAX_NEW_COLUMNS", cls.max_new_columns),
             backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
             step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),

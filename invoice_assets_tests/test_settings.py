@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import invoice_assets
+from invoice_assets.api.session import MAX_BODY_MB
+from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings, SettingsError
 
@@ -56,6 +58,8 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
         pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
+        pytest.param("INVOICE_API_MAX_BODY_MB", "8", "max_body_mb", 8, id="body"),
+        pytest.param("INVOICE_MAX_NEW_COLUMNS", "0", "max_new_columns", 0, id="new-columns"),
         pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
         pytest.param(
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
@@ -119,6 +123,8 @@ def test_the_base_url_ends_in_one_slash(given: str) -> None:
         ("INVOICE_API_CONCURRENT_READS", "4"),
         ("INVOICE_API_MAX_RETRIES", "3"),
         ("INVOICE_API_BACKOFF_FACTOR", "2.0"),
+        ("INVOICE_API_MAX_BODY_MB", "64"),
+        ("INVOICE_MAX_NEW_COLUMNS", "500"),
     ],
 )
 def test_a_bad_number_is_refused_with_its_name_its_value_and_the_mend(variable: str, default: str, value: str) -> None:
@@ -141,6 +147,15 @@ def test_a_fraction_where_a_whole_number_belongs_is_refused(variable: str, value
     """Cut off, 0.5 requests a minute is 0, which means no pacing at all."""
     with pytest.raises(SettingsError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_the_limits_are_those_that_hold_where_nobody_sets_any() -> None:
+    assert (Settings().max_body_mb, Settings().max_new_columns) == (MAX_BODY_MB, MAX_NEW_COLUMNS)
+
+
+def test_a_body_of_nothing_is_refused_in_words() -> None:
+    with pytest.raises(SettingsError, match="INVOICE_API_MAX_BODY_MB is '0': set it to 1 or more, or leave it out"):
+        Settings.from_env({"INVOICE_API_MAX_BODY_MB": "0"})
 
 
 def test_no_list_at_a_time_is_refused_in_words() -> None:

@@ -134,7 +134,7 @@ class Loader:
         list(
             self.dlt_resource.run(
                 context=self.context,
-                dlt_source=build_load_source(self.spec, iter(read)),
+                dlt_source=build_load_source(self.spec, iter(read), destination_type=self.warehouse.destination_type),
                 dlt_pipeline=pipeline,
                 dagster_dlt_translator=self.translator,
                 loader_file_format=choose_file_format(self.warehouse.destination_type),

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,12 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         default="", description="Folder or postgresql:// address where processes meet; empty: each for itself."
     )
     personal_data_key: str = Field(default="", description="Key with which personal data is hashed, where it is.")
+    max_body_mb: int = Field(
+        default=Settings.max_body_mb, ge=1, description="Megabytes of one answer's body; a longer one is refused."
+    )
+    max_new_columns: int = Field(
+        default=Settings.max_new_columns, ge=0, description="Fields beside the catalog's that one load may bring."
+    )
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
         default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
@@ -92,6 +99,8 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 else _secret(settings, "INVOICE_SHARED_STATE")
             ),
             personal_data_key=_secret(settings, "INVOICE_PERSONAL_DATA_KEY"),
+            max_body_mb=settings.max_body_mb,
+            max_new_columns=settings.max_new_columns,
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
             concurrent_reads=settings.concurrent_reads,
@@ -130,7 +139,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                     state=state,
                     quota=account.quota,
                 )
-        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
+        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy, max_body_mb=self.max_body_mb)
 
     @contextmanager
     def open_read(
@@ -138,12 +147,15 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     ) -> "Iterator[Read]":
         """The read of a list, begun now or while an earlier one was loaded; see `Reads.open`."""
         from invoice_assets.ingest.reading import Reads
+        from invoice_assets.ingest.source import RowBatcher
 
         with self._lock:
             self._reads = self._reads or Reads(
                 open_session=self.open_session,
                 at_once=self.concurrent_reads,
-                personal_data_key=self.personal_data_key,
+                build_batcher=partial(
+                    RowBatcher, max_new_columns=self.max_new_columns, personal_data_key=self.personal_data_key
+                ),
             )
         with self._reads.open(request, upcoming=upcoming, is_outdated=is_outdated) as read:
             yield read

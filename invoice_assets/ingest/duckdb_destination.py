@@ -46,6 +46,9 @@ MEMORY_MB = 112
 By default it takes 80 % of the machine: a load of 500,000 invoices peaked at 900 MB (docs/performance.md).
 """
 
+COLUMN_MB = 0.4
+"""What a column takes whatever is in it: the block of 256 kB that it is written to, and a few vectors of 32 kB."""
+
 STAGING_CATALOG = "memory"
 """The connection's own database, gone when it closes: dlt's staging dataset lives there."""
 
@@ -243,9 +246,10 @@ def _pool(credentials: DuckDbBaseCredentials) -> DuckDbConnectionPool:
 
 
 def _choose_memory_mb(files: list[Path]) -> int:
-    """What DuckDB may hold while it reads these files: room for three of their widest row groups, uncompressed."""
+    """What DuckDB may hold while it reads these files: room for three of the widest row groups, and each column."""
     metadata = [parquet.read_metadata(file) for file in files]
     widest = max(
         (meta.row_group(n).total_byte_size for meta in metadata for n in range(meta.num_row_groups)), default=0
     )
-    return max(MEMORY_MB, 3 * widest // 1_000_000)
+    columns = max((meta.num_columns for meta in metadata), default=0)
+    return max(MEMORY_MB, 3 * widest // 1_000_000, round(MEMORY_MB / 2 + columns * COLUMN_MB))

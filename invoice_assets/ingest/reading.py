@@ -40,15 +40,15 @@ class Read:
         request: ReadRequest,
         *,
         session: ApiSession,
+        batcher: RowBatcher | None = None,
         on_wait: Callable[[float], None] = lambda _: None,
-        personal_data_key: str = "",
     ) -> None:
         self.request = request
         self._on_wait = on_wait
         self._session = session
         self.started_at = datetime.now(UTC)
         self.report = ScanReport(on_page=self._note_page)
-        self._batcher = RowBatcher(request.spec, window=request.window, personal_data_key=personal_data_key)
+        self._batcher = batcher or RowBatcher(request.spec, window=request.window)
         self.on_page: Callable[[ScanReport], None] = lambda _: None
         self._arrived: SimpleQueue[pa.Table | ScanReport | BaseException | None] = SimpleQueue()
         self._slots = Semaphore(TABLES_AHEAD)
@@ -111,10 +111,16 @@ class ReadCancelledError(Exception):
 class Reads:
     """The reads of one run: `at_once` side by side, the one that a step asks for and others ahead of their steps."""
 
-    def __init__(self, *, open_session: Callable[[], ApiSession], at_once: int, personal_data_key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        open_session: Callable[[], ApiSession],
+        at_once: int,
+        build_batcher: Callable[..., RowBatcher] = RowBatcher,
+    ) -> None:
         self._open_session = open_session
+        self._build_batcher = build_batcher
         self._at_once = at_once
-        self._personal_data_key = personal_data_key
         self._is_worth_it = WORTH_READING_AHEAD_S <= 0
         self._lock = Lock()
         self._waiting: deque[ReadRequest] = deque()
@@ -157,8 +163,8 @@ class Reads:
         read = Read(
             request,
             session=self._open_session(),
+            batcher=self._build_batcher(request.spec, window=request.window),
             on_wait=self._note_wait,
-            personal_data_key=self._personal_data_key,
         )
         self._begun.add(request.spec.name)
         self._running.add(read)
