@@ -1,6 +1,7 @@
 """`make docs`: what comes of each fault, from the rows that are played against the project.
 
-The test that plays them is `invoice_assets_tests/reliability/test_faults.py`. Prose stays in the Markdown file; the markers are the business of `generated_parts.py`.
+The test that plays them is `invoice_assets_tests/reliability/test_faults.py`. Prose stays in the Markdown file; the
+markers are the business of `generated_parts.py`.
 """
 
 from collections.abc import Iterable
