@@ -61,7 +61,7 @@ def good_database(source: Source, postgres: Postgres, tmp_path_factory: pytest.T
     """The URL of a PostgreSQL database, owned by the role that loads it, after a good load."""
     url = postgres.create_database()
     postgres.execute(f"CREATE ROLE {LOADER} LOGIN", url=url)
-    postgres.execute(f"GRANT CREATE ON DATABASE {url.rpartition('/')[2]} TO {LOADER}", url=url)
+    allow_loader(postgres, url)
     with pytest.MonkeyPatch.context() as environment:
         folder = tmp_path_factory.mktemp("good")
         project = Project(source.sandbox, folder, environment, catalog=CATALOG, postgres_url=as_loader(url))
@@ -72,6 +72,30 @@ def good_database(source: Source, postgres: Postgres, tmp_path_factory: pytest.T
 def as_loader(url: str) -> str:
     """The URL of a database, for the role that loads."""
     return url.replace("//postgres:", f"//{LOADER}:")
+
+
+def clone(server: Postgres, good: str) -> str:
+    """The URL of a copy of a database, which the role that loads may use as it does the original."""
+    url = server.create_database(like=good)
+    allow_loader(server, url)
+    return url
+
+
+def allow_loader(server: Postgres, url: str) -> None:
+    """Let the role that loads make its dataset in a database."""
+    server.execute(f"GRANT CREATE ON DATABASE {url.rpartition('/')[2]} TO {LOADER}", url=url)
+
+
+@contextmanager
+def behind_a_relay(source: Source, environment: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """A relay through which the project reads, one list after another so that each run goes alike."""
+    relay = Relay(source.sandbox.api_base_url)
+    environment.setenv("INVOICE_API_BASE_URL", relay.url)
+    environment.setenv("INVOICE_API_CONCURRENT_READS", "1")
+    try:
+        yield relay
+    finally:
+        relay.shut()
 
 
 OpenScene = Callable[[Warehouse], AbstractContextManager[Scene]]
@@ -89,13 +113,8 @@ def open_scene(
 
     @contextmanager
     def open_one(warehouse: Warehouse) -> Iterator[Scene]:
-        url, server = "", None
-        if warehouse is Warehouse.POSTGRES:
-            server = request.getfixturevalue("postgres")
-            good = request.getfixturevalue("good_database")
-            url = server.create_database(like=good)
-            name = url.rpartition("/")[2]
-            server.execute(f"GRANT CREATE ON DATABASE {name} TO {LOADER}", url=url)
+        server = request.getfixturevalue("postgres") if warehouse is Warehouse.POSTGRES else None
+        url = clone(server, request.getfixturevalue("good_database")) if server else ""
         project = Project(
             source.sandbox,
             tmp_path,
@@ -104,14 +123,11 @@ def open_scene(
             postgres_url=as_loader(url) or None,
             instance=instance,
         )
-        if warehouse is Warehouse.DUCKDB:
+        if not server:
             project.database.parent.mkdir()
             shutil.copy2(request.getfixturevalue("good_file"), project.database)
-        relay = Relay(source.sandbox.api_base_url)
-        monkeypatch.setenv("INVOICE_API_BASE_URL", relay.url)
-        monkeypatch.setenv("INVOICE_API_CONCURRENT_READS", "1")
         source.change()
-        try:
+        with behind_a_relay(source, monkeypatch) as relay:
             yield Scene(
                 source=source,
                 relay=relay,
@@ -121,8 +137,6 @@ def open_scene(
                 postgres=server,
                 database_url=url,
             )
-        finally:
-            relay.shut()
 
     return open_one
 
