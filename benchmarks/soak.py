@@ -35,7 +35,7 @@ SHARE_WITH_RESTARTS = 0.4
 CHANGE_EVERY_S, FAULT_EVERY_S, SAMPLE_EVERY_S, REVOKE_EVERY_S = 0.5, 7.0, 3.0, 150.0
 RESTARTS = 12
 """As many as an hour has, unless they would come closer than this."""
-LEAST_BETWEEN_RESTARTS_S, TICK_S = 75.0, 0.1
+LEAST_BETWEEN_RESTARTS_S, TICK_S = 60.0, 0.1
 
 BLOWS = {
     "killed with all runs": Deployment.kill_everything,

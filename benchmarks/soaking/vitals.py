@@ -3,6 +3,7 @@
 https://psutil.readthedocs.io
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -91,9 +92,10 @@ class Vitals:
 def measure_folder(folder: Path) -> int:
     """The bytes of all files in a folder; what vanishes meanwhile counts for nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(path, name)).st_size
     return total
 
 
