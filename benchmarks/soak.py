@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,8 +64,9 @@ def soak(folder: Path, *, minutes: float, seed: int, console: Console) -> Outcom
     """Run a deployment in this folder for so long, load everything once more, and judge what is there."""
     chance = random.Random(seed)
     source = RestlessSource(chance)
-    with source.sandbox as sandbox:
+    with source.sandbox as sandbox, ExitStack() as stack:
         deployment = Deployment(folder, source=sandbox.environment())
+        stack.callback(deployment.kill_everything)  # whatever goes wrong, nothing runs on
         vitals, blows = Vitals(deployment), Counter[str]()
         deployment.prepare()
         deployment.load_everything()
