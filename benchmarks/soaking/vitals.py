@@ -18,6 +18,9 @@ from benchmarks.soaking.deployment import Deployment
 WARM_UP_SHARE = 1 / 3
 """In which a process imports and fills its caches: what it takes then is not judged."""
 
+FLOORS = 6
+"""Stretches of a process's life in which its open files are counted when they are fewest."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSample:
@@ -97,6 +100,13 @@ def measure_folder(folder: Path) -> int:
             with suppress(OSError):
                 total += os.stat(os.path.join(path, name)).st_size
     return total
+
+
+def find_floors(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest point of each stretch: what comes and goes by the second is not in it, what never goes is."""
+    step = max(1, len(points) // FLOORS)
+    stretches = [points[start : start + step] for start in range(0, len(points), step)]
+    return [min(stretch, key=lambda point: point[1]) for stretch in stretches]
 
 
 def measure_growth(points: Sequence[tuple[float, float]]) -> Growth:
