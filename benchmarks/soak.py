@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,7 @@ SHARE_WITH_RESTARTS = 0.4
 CHANGE_EVERY_S, FAULT_EVERY_S, SAMPLE_EVERY_S, REVOKE_EVERY_S = 0.5, 7.0, 3.0, 150.0
 RESTARTS = 12
 """As many as an hour has, unless they would come closer than this."""
-LEAST_BETWEEN_RESTARTS_S, TICK_S = 75.0, 0.1
+LEAST_BETWEEN_RESTARTS_S, TICK_S = 60.0, 0.1
 
 BLOWS = {
     "killed with all runs": Deployment.kill_everything,
@@ -64,8 +64,9 @@ def soak(folder: Path, *, minutes: float, seed: int, console: Console) -> Outcom
     """Run a deployment in this folder for so long, load everything once more, and judge what is there."""
     chance = random.Random(seed)
     source = RestlessSource(chance)
-    with source.sandbox as sandbox:
+    with source.sandbox as sandbox, ExitStack() as stack:
         deployment = Deployment(folder, source=sandbox.environment())
+        stack.callback(deployment.kill_everything)  # whatever goes wrong, nothing runs on
         vitals, blows = Vitals(deployment), Counter[str]()
         deployment.prepare()
         deployment.load_everything()

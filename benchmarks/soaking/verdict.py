@@ -14,7 +14,7 @@ from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 from benchmarks.outcome import Outcome, Table, Target
 from benchmarks.soaking.deployment import CODE_SERVER, DAEMON, Deployment
 from benchmarks.soaking.source import RestlessSource
-from benchmarks.soaking.vitals import Growth, Vitals, measure_growth
+from benchmarks.soaking.vitals import Growth, Vitals, find_floors, measure_growth
 from invoice_assets.catalog import RESOURCES
 from invoice_assets_tests.equality import compare_rows, key_rows
 
@@ -62,11 +62,11 @@ def judge(soak: Soak) -> Outcome:
     compared = _compare_tables(soak)
     with soak.deployment.open_instance() as instance:
         runs = instance.get_run_records()
-    growth = {
-        f"{what} of the {role}": measure_growth(soak.vitals.follow(role, figure))
-        for role in (DAEMON, CODE_SERVER)
-        for what, figure in (("memory, MB,", "memory_mb"), ("open files", "open_files"))
-    }
+    growth = {}
+    for role in (DAEMON, CODE_SERVER):
+        growth[f"memory, MB, of the {role}"] = measure_growth(soak.vitals.follow(role, "memory_mb"))
+        files = find_floors(soak.vitals.follow(role, "open_files"))
+        growth[f"open files, at their fewest, of the {role}"] = measure_growth(files)
     growth |= {
         f"bytes of an event log, {schedule}": found for schedule, found in _measure_event_logs(runs, soak).items()
     }

@@ -3,6 +3,7 @@
 https://psutil.readthedocs.io
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,9 @@ from benchmarks.soaking.deployment import Deployment
 
 WARM_UP_SHARE = 1 / 3
 """In which a process imports and fills its caches: what it takes then is not judged."""
+
+FLOORS = 6
+"""Stretches of a process's life in which its open files are counted when they are fewest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +95,18 @@ class Vitals:
 def measure_folder(folder: Path) -> int:
     """The bytes of all files in a folder; what vanishes meanwhile counts for nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(path, name)).st_size
     return total
+
+
+def find_floors(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest point of each stretch: what comes and goes by the second is not in it, what never goes is."""
+    step = max(1, len(points) // FLOORS)
+    stretches = [points[start : start + step] for start in range(0, len(points), step)]
+    return [min(stretch, key=lambda point: point[1]) for stretch in stretches]
 
 
 def measure_growth(points: Sequence[tuple[float, float]]) -> Growth:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,7 @@ def test_the_database_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, 
     resource = WarehouseResource.from_settings(Settings())
 
     assert resource.database == str(tmp_path / "data" / "invoicing.duckdb")
+
+
+def test_the_wait_for_the_warehouse_is_the_one_that_is_set() -> None:
+    assert WarehouseResource.from_settings(replace(Settings(), warehouse_patience_s=7.0)).patience_s == 7.0
