@@ -53,8 +53,10 @@ def decode_envelope(body: bytes, *, request: str) -> Envelope:
         envelope = _decoder.decode(body.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's own message gives a position, never content.
+        found = "a web page" if body.lstrip().startswith(b"<") else error
         raise InvalidResponseError(
-            f"{request} answered {len(body)} bytes that are no JSON ({error}). A later run can succeed."
+            f"{request} answered {len(body)} bytes that are no JSON ({found}). If that stays so, check "
+            "INVOICE_API_BASE_URL; a later run can succeed."
         ) from None
     if not isinstance(envelope, dict):
         raise InvalidResponseError(f"{request} answered JSON that is no object. A later run can succeed.")

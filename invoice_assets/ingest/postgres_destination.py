@@ -1,11 +1,14 @@
 """dlt's PostgreSQL destination, made for loads side by side: one load of a table at a time, one change of tables.
 
+And for texts that are empty: they stay so.
+
 Dagster's pools (`defs/pools.py`) keep loads of one table apart as well, but only in the runs of one instance, and only
 where it limits them. Advisory locks do for everybody who loads, and end with the connection that took them.
 https://dlthub.com/docs/dlt-ecosystem/destinations/postgres
 https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
 
+import csv
 import logging
 import os
 import socket
@@ -15,8 +18,12 @@ from hashlib import sha256
 from typing import Any
 
 from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TSchemaTables
+from dlt.common.storages.file_storage import FileStorage
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres as postgres_destination
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
@@ -74,12 +81,39 @@ class LoadClient(PostgresClient):
         with self._alone():
             return super().update_stored_schema(*arguments, **named)
 
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """A job for the file: a copy that tells an empty text from none where it is a file of rows."""
+        if ParsedLoadJobFileName.parse(file_path).file_format == "csv":
+            return CopyJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock by a connection of its own: dlt resets one after a failed statement, which frees its locks."""
         with self._locks as holder:
             _ask(holder, "SELECT pg_advisory_lock(%s, %s)", *_number_lock(_CHANGE_OF_TABLES))
             yield
+
+
+class CopyJob(RunnableLoadJob, HasFollowupJobs):
+    """Copies a CSV file with a header into its table: "" in quotes is an empty text, nothing at all is NULL.
+
+    dlt's own reads either as NULL.
+    """
+
+    _job_client: LoadClient
+
+    def run(self) -> None:
+        """Copy it, in one transaction."""
+        client = self._job_client.sql_client
+        with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file:
+            (names,) = csv.reader([file.readline().decode()])
+            columns = ", ".join(map(client.escape_column_name, names))
+            table = client.make_qualified_table_name(self.load_table_name)
+            with client.begin_transaction(), client.native_connection.cursor() as cursor:
+                cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV, ENCODING 'UTF8')", file)
 
 
 @contextmanager

@@ -80,6 +80,11 @@ _UNREACHABLE = _Meaning(
 _BUSY = _Meaning(
     WarehouseBusyError, "{place} is too busy: connections, memory or a lock ran out", "A later run can succeed."
 )
+_TOO_WIDE = _Meaning(
+    WarehouseUnusableError,
+    "a row, or the number of columns, is more than {place} can hold",
+    "Load into another warehouse, or leave out custom fields at the source.",
+)
 _OUT_OF_MEMORY = _Meaning(
     WarehouseBusyError, "the memory ran out", "Let fewer loads run at a time; a later run can succeed."
 )
@@ -92,6 +97,7 @@ _BY_SQLSTATE: Mapping[str, _Meaning] = {
     "40": _BUSY,
     "42501": _DENIED,
     "53": _BUSY,
+    "54": _TOO_WIDE,
     "53100": _FULL,
     "55P03": _BUSY,
     "57014": _BUSY,

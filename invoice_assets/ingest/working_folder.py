@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from invoice_assets.errors import PermanentError
 
@@ -78,7 +78,7 @@ def _adopt_abandoned(parent: Path) -> Iterator[tuple[Path, FileLock]]:
         lock = _lock(folder)
         try:
             lock.acquire(timeout=0)
-        except (Timeout, FileNotFoundError):  # it is in use, or is being deleted by whoever used it
+        except OSError:  # a time-out, for it is in use; or it is being deleted at this moment by whoever used it
             continue
         yield folder, lock
 

@@ -131,7 +131,7 @@ def test_a_refused_connection_can_be_made_later_and_tells_no_address() -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         with pytest.raises(psycopg2.Error) as raised:
-            psycopg2.connect(f"postgresql://loader:secret@127.0.0.1:{port}/warehouse")
+            psycopg2.connect(f"postgresql://loader:unused@127.0.0.1:{port}/warehouse")
 
     meaning = explain([raised.value])
 

@@ -80,7 +80,10 @@ API_FAULTS = (
         "truncated JSON",
         "truncated_json",
         error=InvalidResponseError,
-        says="answered … bytes that are no JSON (Input data was truncated). A later run can succeed.",
+        says=(
+            "answered … bytes that are no JSON (Input data was truncated). If that stays so, check "
+            "INVOICE_API_BASE_URL; a later run can succeed."
+        ),
         retried=True,
     ),
     _answers(
@@ -88,8 +91,8 @@ API_FAULTS = (
         "html_instead_of_json",
         error=InvalidResponseError,
         says=(
-            "answered … bytes that are no JSON (JSON is malformed: invalid character (byte …)). A later run can "
-            "succeed."
+            "answered … bytes that are no JSON (a web page). If that stays so, check INVOICE_API_BASE_URL; a later run "
+            "can succeed."
         ),
     ),
     _answers(
