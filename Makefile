@@ -5,7 +5,7 @@ export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test lint types layers validate check bench docs lock clean help
+.PHONY: setup demo dev sandbox test lint types layers validate check audit bench docs lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -43,12 +43,16 @@ validate: setup ## Load the definitions as Dagster does
 
 check: test lint types layers validate ## Everything that CI runs
 
+audit: setup ## Ask an advisory service about every locked dependency (needs the network)
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
+
 bench: setup ## Measure everything against the targets and the peers, and write benchmarks/RESULTS.md (takes half an hour)
 	$(BIN)/python -m benchmarks.check_cost
 	$(BIN)/python -m benchmarks
 
-docs: setup ## Write the parts of the docs that derive from the catalog
+docs: setup ## Write the parts of the docs that derive from the catalog and from the fault matrix
 	$(BIN)/python -m docs.catalog_tables
+	$(BIN)/python -m docs.fault_tables
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock

@@ -23,7 +23,7 @@ def print_record(record: Record, console: Console) -> None:
     for table in record.outcome.tables:
         _print_table(table, console)
     if record.outcome.targets:
-        rows = tuple(_describe_target(target) for target in record.outcome.targets)
+        rows = tuple(describe_target(target) for target in record.outcome.targets)
         _print_table(Table(title="Targets", header=TARGETS_HEADER, rows=rows), console)
 
 
@@ -44,14 +44,14 @@ def write_results(records: Sequence[Record], *, missing: Iterable[str] = (), pat
         f"{never_ran}{len(targets) - len(missed)} of {len(targets)} met."
         + (" What stands in the way of the others: [docs/performance.md](../docs/performance.md)." if missed else ""),
         "",
-        *_write_rows(TARGETS_HEADER, [_describe_target(target) for target in targets]),
+        *write_rows(TARGETS_HEADER, [describe_target(target) for target in targets]),
     ]
     for record in records:
         lines += ["", f"## {record.outcome.title}"]
         if record.outcome.bars:
             lines += ["", f"![CPU seconds and peak memory of each loader](../{PLOT_FILE.relative_to(CHECKOUT)})"]
         for table in record.outcome.tables:
-            lines += ["", f"### {table.title}", "", *_write_rows(table.header, table.rows)]
+            lines += ["", f"### {table.title}", "", *write_rows(table.header, table.rows)]
             lines += ["", table.note] if table.note else []
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -65,13 +65,15 @@ def _describe_runs(records: Sequence[Record]) -> list[str]:
     return ["**The parts were not measured in one run:**", "", *lines]
 
 
-def _describe_target(target: Target) -> tuple[str, str, str, str]:
+def describe_target(target: Target) -> tuple[str, str, str, str]:
+    """The cells of a target under `TARGETS_HEADER`."""
     bound = f"{'at least' if target.is_minimum else 'at most'} {target.bound:g}{target.unit}"
     figure = f"{target.figure:.0f}" if target.figure >= 100 else f"{target.figure:.3g}"
     return target.claim, bound, f"{figure}{target.unit}", "met" if target.is_met else "**not met**"
 
 
-def _write_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def write_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table: texts in the first column, figures in the others."""
     alignment = [":--", *["--:"] * (len(header) - 1)]
     return [f"| {' | '.join(cells)} |" for cells in (header, alignment, *rows)]
 

@@ -1,16 +1,14 @@
 """`make docs`: the parts of the docs that derive from the catalog, written between their markers.
 
-Prose stays in the Markdown files; a marker is `<!-- resources -->` … `<!-- /resources -->`.
+Prose stays in the Markdown files; the markers are the business of `generated_parts.py`.
 """
 
-import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs.generated_parts import ROOT, replace_part
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import ResourceSpec
-
-ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md",)
 
 
 def render_resource_table() -> str:
@@ -19,16 +17,27 @@ def render_resource_table() -> str:
     return header + "".join(_render_row(spec) for spec in RESOURCES.values())
 
 
-def replace_tables(text: str) -> str:
-    """The text of a page with its tables made anew.
+def render_personal_columns() -> str:
+    """The personal columns of each resource that has any as a Markdown table."""
+    rows = (
+        f"| `{spec.name}` | {', '.join(f'`{column.name}`' for column in spec.personal_columns)} |\n"
+        for spec in RESOURCES.values()
+        if spec.personal_columns
+    )
+    return "| table | personal columns |\n|---|---|\n" + "".join(rows)
 
-    Raises:
-        ValueError: The page has no marker to write between.
-    """
-    pattern = re.compile(r"(<!-- resources -->\n).*?(<!-- /resources -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError("no <!-- resources --> … <!-- /resources --> to write between")
-    return pattern.sub(lambda found: found[1] + render_resource_table() + found[2], text)
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "resources": render_resource_table,
+    "personal columns": render_personal_columns,
+}
+PAGES: Mapping[Path, str] = {ROOT / "README.md": "resources", ROOT / "docs" / "operations.md": "personal columns"}
+
+
+def replace_table(page: Path) -> str:
+    """The text of a page with its table made anew."""
+    name = PAGES[page]
+    return replace_part(page.read_text(encoding="utf-8"), name, TABLES[name]())
 
 
 def _render_row(spec: ResourceSpec) -> str:
@@ -40,5 +49,5 @@ def _render_row(spec: ResourceSpec) -> str:
 
 
 if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(replace_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(replace_table(path), encoding="utf-8")

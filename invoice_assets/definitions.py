@@ -5,8 +5,9 @@ https://docs.dagster.io/guides/build/projects-and-components
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions, ExecutorDefinition, in_process_executor
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.defs.alerting.resource import AlertsResource
@@ -19,16 +20,19 @@ from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
-from invoice_assets.resource_spec import ResourceSpec, assign
+from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
 
 def build_definitions(
-    settings: Settings | None = None, *, catalog: Mapping[str, ResourceSpec] = RESOURCES
+    settings: Settings | None = None,
+    *,
+    catalog: Mapping[str, ResourceSpec] = RESOURCES,
+    executor: ExecutorDefinition = in_process_executor,
 ) -> Definitions:
     """All assets, checks and resources for the settings; without settings, for those of the environment.
 
-    Steps run in the process of their run: a DuckDB file takes one writer, and a process per step costs four seconds.
+    Steps run in the process of their run by default: a DuckDB file takes one writer, and a process each costs seconds.
 
     Raises:
         SettingsError: A variable of the environment cannot be used.
@@ -41,7 +45,7 @@ def build_definitions(
             "dlt_resource": DagsterDltResource(),
             "warehouse": WarehouseResource.from_settings(settings),
         },
-        executor=in_process_executor,
+        executor=executor,
     )
     each = split_by_organization(settings)
     parts = [_build_organization(own, catalog) for own in each]
@@ -52,7 +56,10 @@ def build_definitions(
 
 def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec]) -> Definitions:
     """What an organisation has of its own: assets and their checks, API, jobs and schedules."""
-    catalog = assign(catalog, settings.slug)
+    catalog = {
+        name: replace(spec, organization=settings.slug, personal_data=settings.personal_data)
+        for name, spec in catalog.items()
+    }
     translator = InvoicingTranslator(
         catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
     )

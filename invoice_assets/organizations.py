@@ -29,6 +29,9 @@ _OF_ITS_OWN = ("time_zone", "start_date", "requests_per_minute", "daily_reserve"
 ALL_ORGANIZATIONS = "all"
 """In the place of a slug: the views over all organisations."""
 
+_MAY_BE_SECRET = ("credentials", "base_url", "token_url")
+"""What somebody may have put a secret into by mistake: not shown where it cannot be used."""
+
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,29}")
 CREDENTIALS = re.compile(r"(env|dlt):[A-Za-z_][A-Za-z0-9_.]*")
 
@@ -128,7 +131,7 @@ def _judge(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield key, f"is not known; there are {', '.join(_CHECKS)}"
     for key, check in _CHECKS.items():
         if key in table and (wrong := check(table[key])):
-            yield key, f"is not usable: {wrong}" if key == "credentials" else f"is {table[key]!r}: {wrong}"
+            yield key, f"is not usable: {wrong}" if key in _MAY_BE_SECRET else f"is {table[key]!r}: {wrong}"
     if "organization_id" not in table:
         yield "organization_id", "is missing: `invoice-assets organizations` lists the ids"
     if "data_center" in table and {"base_url", "token_url"} & table.keys():
@@ -154,7 +157,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(("https://", "http://"))
+    is_address = isinstance(value, str) and value.startswith(("https://", "http://"))
+    return is_address and not any(mark in value for mark in "@?#")
 
 
 _CHECKS: Mapping[str, Callable[[Any], str]] = MappingProxyType(

@@ -6,7 +6,7 @@ used (endpoints and column hints in `ingest/`, asset specs and checks in `defs/`
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
@@ -52,6 +52,17 @@ class IncrementalRead(StrEnum):
     """No change stamp can be asked for: the resource is read whole."""
 
 
+class PersonalData(StrEnum):
+    """What becomes of values that say something about a person, before they are written anywhere (docs/adr/0018)."""
+
+    KEEP = "keep"
+    """They are stored as the API gives them."""
+    HASH = "hash"
+    """A keyed hash stands in the place of each: equal where they are equal."""
+    OMIT = "omit"
+    """NULL stands in their place."""
+
+
 class CheckName(StrEnum):
     """The asset checks of every resource; each name is what it claims of the table."""
 
@@ -71,7 +82,8 @@ class Column:
 
     `nullable=False` is a promise of the API (docs/api.md) that the check `required_columns_are_present` holds it to.
     `empty_is_null` says that the API writes `""` for "no value" here. `values` are all that the API documents for the
-    column; none where it documents no such set.
+    column; none where it documents no such set. `personal` says that its values tell something about a person, or let
+    whoever has them act: what becomes of them is `ResourceSpec.personal_data`.
     """
 
     name: str
@@ -82,6 +94,7 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     values: tuple[str, ...] = ()
+    personal: bool = False
 
     def __post_init__(self) -> None:
         if not _SNAKE_CASE.fullmatch(self.name):
@@ -93,6 +106,8 @@ class Column:
             raise CatalogError(f"column {self.name}: decimals, and only decimals, have a precision and a scale")
         if self.precision is not None and not 0 <= (self.scale or 0) <= self.precision <= 38:
             raise CatalogError(f"column {self.name}: need 0 <= scale <= precision <= 38, the widest Arrow decimal128")
+        if self.personal and self.data_type not in ("text", "json"):
+            raise CatalogError(f"column {self.name}: only text and JSON can be hashed, and so be personal")
 
     @property
     def type_name(self) -> str:
@@ -140,6 +155,8 @@ class ResourceSpec:
     """Checks whose failure keeps the assets downstream from being materialized in the same run."""
     organization: str = ""
     """The slug of the organisation whose resource it is, where a deployment has several."""
+    personal_data: PersonalData = PersonalData.KEEP
+    """What becomes of the columns that are personal, and of fields that the catalog does not know."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -171,6 +188,10 @@ class ResourceSpec:
         for rule in self.rules:
             if not any(rule.mentions(name) for name in names):
                 raise CatalogError(f"{self.name}: the rule {rule.name} reads none of the resource's columns")
+        needed = {self.primary_key, *(reference.column for reference in self.references)}
+        for column in self.personal_columns:
+            if column.name in needed or any(rule.mentions(column.name) for rule in self.plausibility_rules):
+                raise CatalogError(f"{self.name}: {column.name} is personal: no key, reference or rule can rely on it")
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises `KeyError` where there is none."""
@@ -192,8 +213,22 @@ class ResourceSpec:
 
     @property
     def required_columns(self) -> tuple[Column, ...]:
-        """The columns that the API promises never to leave empty, the primary key among them."""
-        return tuple(column for column in self.columns if not column.nullable)
+        """The columns that the API promises never to leave empty, the primary key among them; none that are omitted."""
+        return tuple(column for column in self.columns if not (column.nullable or self.omits(column)))
+
+    @property
+    def optional_columns(self) -> tuple[Column, ...]:
+        """The columns that may have a value or none."""
+        return tuple(column for column in self.columns if column.nullable and not self.omits(column))
+
+    @property
+    def personal_columns(self) -> tuple[Column, ...]:
+        """The columns whose values say something about a person."""
+        return tuple(column for column in self.columns if column.personal)
+
+    def omits(self, column: Column) -> bool:
+        """Whether the column is NULL in every row, because it is personal."""
+        return column.personal and self.personal_data is PersonalData.OMIT
 
     @property
     def plausibility_rules(self) -> tuple[Rule, ...]:
@@ -220,13 +255,6 @@ def build_catalog(specs: Iterable[ResourceSpec]) -> Mapping[str, ResourceSpec]:
     return MappingProxyType(catalog)
 
 
-def assign(catalog: Mapping[str, ResourceSpec], organization: str) -> Mapping[str, ResourceSpec]:
-    """The catalog as one organisation's; the same where it has no slug."""
-    if not organization:
-        return catalog
-    return MappingProxyType({name: replace(spec, organization=organization) for name, spec in catalog.items()})
-
-
 def qualify(name: str, organization: str) -> str:
     """A name that belongs to an organisation: the same where it has no slug."""
     return "_".join(filter(None, (name, organization)))
@@ -237,16 +265,23 @@ def name_type(data_type: str, *, precision: int | None = None, scale: int | None
     return f"{data_type}({precision}, {scale})" if data_type == "decimal" else data_type
 
 
-def text(name: str, description: str, *, required: bool = False, empty_is_null: bool = False) -> Column:
+def text(
+    name: str, description: str, *, required: bool = False, empty_is_null: bool = False, personal: bool = False
+) -> Column:
     """A string; identifiers are strings too (15-19 digits, beyond 2^53)."""
     return Column(
-        name=name, data_type="text", description=description, nullable=not required, empty_is_null=empty_is_null
+        name=name,
+        data_type="text",
+        description=description,
+        nullable=not required,
+        empty_is_null=empty_is_null,
+        personal=personal,
     )
 
 
-def optional_text(name: str, description: str) -> Column:
+def optional_text(name: str, description: str, *, personal: bool = False) -> Column:
     """A string that the API leaves `""` when it has no value."""
-    return text(name, description, empty_is_null=True)
+    return text(name, description, empty_is_null=True, personal=personal)
 
 
 def choice(name: str, *values: str, required: bool = False) -> Column:
@@ -290,9 +325,9 @@ def timestamp(name: str, description: str, *, required: bool = False) -> Column:
     return Column(name=name, data_type="timestamp", description=description, nullable=not required, empty_is_null=True)
 
 
-def json(name: str, description: str) -> Column:
+def json(name: str, description: str, *, personal: bool = False) -> Column:
     """A nested object or list, kept as one JSON value (docs/adr/0004)."""
-    return Column(name=name, data_type="json", description=description, empty_is_null=True)
+    return Column(name=name, data_type="json", description=description, empty_is_null=True, personal=personal)
 
 
 def _decimal(name: str, description: str, *, required: bool, precision: int, scale: int) -> Column:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from invoice_assets.resource_spec import PersonalData
+
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
 
@@ -37,6 +39,8 @@ class Settings:
     requests_in_flight: int = 5
     daily_reserve: int = 0
     max_retries: int = 3
+    max_body_mb: int = 64
+    max_new_columns: int = 500
     backoff_factor_s: float = 2.0
     step_retries: int = 2
     step_retry_delay_s: float = 30.0
@@ -46,6 +50,8 @@ class Settings:
     destination_type: str = "duckdb"
     database: str = DEFAULT_DATABASE
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
+    warehouse_patience_s: float = 120.0
+    personal_data: PersonalData = PersonalData.KEEP
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
@@ -78,8 +84,8 @@ class Settings:
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         return cls(
             organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
-            base_url=with_trailing_slash(given.get("INVOICE_API_BASE_URL", cls.base_url)),
-            token_url=given.get("INVOICE_API_TOKEN_URL", cls.token_url),
+            base_url=with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
+            token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
             requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
@@ -87,6 +93,8 @@ class Settings:
             requests_in_flight=_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
             daily_reserve=_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
             max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
+            max_body_mb=_count(given, "INVOICE_API_MAX_BODY_MB", cls.max_body_mb),
+            max_new_columns=_whole_number(given, "INVOICE_MAX_NEW_COLUMNS", cls.max_new_columns),
             backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
             step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
@@ -94,6 +102,8 @@ class Settings:
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
+            warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
+            personal_data=_personal_data(given, cls.personal_data),
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
@@ -109,7 +119,7 @@ class Settings:
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
             alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
-            webserver_url=given.get("DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
             names_set=frozenset(given),
         )
 
@@ -119,15 +129,33 @@ def with_trailing_slash(url: str) -> str:
     return f"{url.rstrip('/')}/" if url else ""
 
 
+def _address(given: Mapping[str, str], name: str, default: str) -> str:
+    """An address that is shown; whether secrets may be sent there is judged before they are."""
+    address = given.get(name, default)
+    if any(mark in address for mark in "@?#"):
+        raise SettingsError(f"{name} is shown in the UI: give it without a user, a query and a fragment.")
+    return address
+
+
 def _duckdb_file(given: Mapping[str, str]) -> str:
     """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
-    return given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+    path = given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
+    if "://" in path or "@" in path:
+        raise SettingsError(
+            "DESTINATION__WAREHOUSE__CREDENTIALS is an address, and a DuckDB file has a path: name the destination in "
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE, such as postgres, or set it to a path."
+        )
+    return path
 
 
 def _folder(given: Mapping[str, str], name: str, default: str) -> str:
     """The path of a folder; an address in its place is a secret, and not read."""
     value = given.get(name, default)
-    return "" if "://" in value else value
+    if "://" in value:
+        return ""
+    if "@" in value:
+        raise SettingsError(f"{name} is no path, and no address either: set it to a folder, or to postgresql://….")
+    return value
 
 
 def zone_key(name: str) -> str:
@@ -144,6 +172,17 @@ def _time_zone(given: Mapping[str, str], default: str) -> str:
         return zone_key(name)
     except ValueError:
         raise SettingsError(f"INVOICE_TIMEZONE is {name!r}: set it to a name such as America/New_York.") from None
+
+
+def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
+    value = given.get("INVOICE_PERSONAL_DATA", default)
+    if value not in [*PersonalData]:
+        raise SettingsError(f"INVOICE_PERSONAL_DATA is {value!r}: set it to keep, hash or omit.")
+    if value == PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
+        raise SettingsError(
+            "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
+        )
+    return PersonalData(value)
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:

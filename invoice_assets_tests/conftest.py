@@ -7,25 +7,29 @@ https://docs.pytest.org/en/stable/reference/fixtures.html
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
-from invoice_assets.api.session import ApiAccount, ApiSession
+from invoice_assets.api.session import MAX_BODY_MB, ApiAccount, ApiSession
 from invoice_assets_tests.postgres import Postgres, open_postgres
 from invoice_assets_tests.sandbox.server import Sandbox
 
 OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME")
 ROWS = 3
+
+hypothesis.settings.register_profile("thorough", max_examples=5_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,6 +97,7 @@ class OpenSession(Protocol):
         policy: RetryPolicy = ...,
         pacer: RequestPacer = ...,
         clock: Callable[[], float] = ...,
+        max_body_mb: int = ...,
     ) -> ApiSession:
         """A session with an access token of its own."""
 
@@ -112,6 +117,7 @@ def open_session(sandbox: Sandbox, policy: RetryPolicy) -> Iterator[OpenSession]
             policy: RetryPolicy = default_policy,
             pacer: RequestPacer = unpaced,
             clock: Callable[[], float] = time.time,
+            max_body_mb: int = MAX_BODY_MB,
         ) -> ApiSession:
             account = ApiAccount(
                 base_url=base_url or to.api_base_url,
@@ -119,7 +125,9 @@ def open_session(sandbox: Sandbox, policy: RetryPolicy) -> Iterator[OpenSession]
                 auth_scheme=auth_scheme,
             )
             tokens = AccessTokenProvider(build_grant(to), policy=policy, clock=clock)
-            return stack.enter_context(ApiSession(account, tokens=tokens, pacer=pacer, policy=policy))
+            return stack.enter_context(
+                ApiSession(account, tokens=tokens, pacer=pacer, policy=policy, max_body_mb=max_body_mb)
+            )
 
         yield open_one
 
@@ -132,11 +140,29 @@ def session(open_session: OpenSession) -> ApiSession:
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer, exactly as it is sent."""
+    """One HTTP answer, exactly as it is sent; an endless one sends its body until the client hangs up."""
 
     status: int
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_endless: bool = False
+
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """Send it."""
+        length = {} if self.is_endless else {"Content-Length": str(len(self.body))}
+        handler.send_response(self.status)
+        for name, value in {**self.headers, **length}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        with suppress(ConnectionError):
+            handler.wfile.write(self.body)
+            while self.is_endless:
+                handler.wfile.write(self.body)
+
+
+class _QuietServer(HTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up, as they are meant to where the certificate is nobody's."""
 
 
 class AnsweringServer:
@@ -146,10 +172,13 @@ class AnsweringServer:
     `received` has the method and the path of every request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.answers: list[Answer] = []
         self.received: list[str] = []
-        self._server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005})
 
     def __enter__(self) -> AnsweringServer:
@@ -163,7 +192,7 @@ class AnsweringServer:
 
     def url(self, path: str) -> str:
         """The full URL of a path."""
-        return f"http://127.0.0.1:{self._server.server_port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{path}"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -172,12 +201,7 @@ class AnsweringServer:
             def do_GET(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.received.append(f"{self.command} {self.path}")
-                answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
-                self.send_response(answer.status)
-                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.body)
+                (server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]).send(self)
 
             do_POST = do_GET  # noqa: N815 - the name is http.server's
 

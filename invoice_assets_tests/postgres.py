@@ -4,7 +4,7 @@ What runs on it lives in the tests that ask for it.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,13 +20,32 @@ START_TIMEOUT_S = 30
 class Postgres:
     """A running server; databases are made on demand, for a test each."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, control: Callable[..., None]) -> None:
         self._port = port
+        self._control = control
 
-    def create_database(self) -> str:
-        """The URL of a database that nothing has used yet."""
+    def start(self) -> None:
+        """Start it."""
+        self._control("start")
+
+    def kill(self) -> None:
+        """End it at once, without a word to those who are connected."""
+        self._control("-m", "immediate", "stop")
+
+    @contextmanager
+    def being_killed(self) -> Iterator[None]:
+        """Be gone for as long as the context is open; what was committed is there afterwards."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def create_database(self, *, like: str | None = None) -> str:
+        """The URL of a database that nothing has used yet, with what is in another one if its URL is given."""
         name = f"test_{uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}", url=self._url("postgres"))
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
+        self.execute(f"CREATE DATABASE {name}{template}", url=self._url("postgres"))
         return self._url(name)
 
     @staticmethod
@@ -67,17 +86,18 @@ def _start(folder: Path) -> Iterator[Postgres]:
     def control(*arguments: str) -> None:
         pgexec(
             "pg_ctl",
-            ("-w", "-D", str(folder), "-l", str(folder / "log"), *arguments),
+            ("-w", "-D", str(folder), "-l", str(folder / "log"), "-o", listening, *arguments),
             bin_path=server.bin_path,
             user=server.system_user,
             timeout=START_TIMEOUT_S,
         )
 
-    control("-o", listening, "start")
+    running = Postgres(port, control)
+    running.start()
     try:
-        yield Postgres(port)
+        yield running
     finally:
-        control("-m", "immediate", "stop")
+        running.kill()
 
 
 def _find_free_port() -> int:

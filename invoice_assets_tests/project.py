@@ -3,10 +3,11 @@
 The sandbox lives in `sandbox/`; what is materialised are the project's own definitions, unchanged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from dagster import (
     AssetKey,
     AssetSelection,
     DagsterInstance,
+    EventLogEntry,
     ExecuteInProcessResult,
 )
 
@@ -58,18 +60,21 @@ class Project:
         for name, value in variables.items():
             environment.setenv(name, value)
 
-    def materialize(self, *names: str, partitions: tuple[str, str] | None = None) -> ExecuteInProcessResult:
-        """Run the assets of these resources with their checks, or all of them; all partitions, or first to last."""
-        settings = Settings.from_env()
-        definitions = build_definitions(settings, catalog=self.catalog)
-        keys = [AssetKey(["invoicing", name]) for name in names or self.catalog]
-        job = definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
+    def materialize(
+        self,
+        *names: str,
+        partitions: tuple[str, str] | None = None,
+        with_checks: bool = True,
+        on_event: Callable[[EventLogEntry], None] | None = None,
+    ) -> ExecuteInProcessResult:
+        """Run the assets of these resources with their checks, or all of them; see the function of this name."""
+        return materialize(
+            *names or self.catalog,
+            catalog=self.catalog,
             instance=self.instance,
-            raise_on_error=False,
-            run_config=QUIET,
-            tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
-            asset_selection=list(AssetSelection.assets(*keys).resolve(definitions.resolve_asset_graph())),
+            partitions=partitions,
+            with_checks=with_checks,
+            on_event=on_event,
         )
 
     def run_checks(self, name: str) -> list[AssetCheckEvaluation]:
@@ -92,6 +97,46 @@ class Project:
             return connection.execute(sql).fetchall()
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
-        """Every row of a resource's table, as a mapping from column to value."""
-        columns = [row[0] for row in self.query(f"DESCRIBE invoicing.{name}")]
-        return [dict(zip(columns, row, strict=True)) for row in self.query(f"FROM invoicing.{name} ORDER BY ALL")]
+        """Every row of a resource's table, as a mapping from column to value; JSON is text."""
+        columns = self.query(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            f"WHERE table_schema = 'invoicing' AND table_name = '{name}' ORDER BY ordinal_position"
+        )
+        values = ", ".join(
+            f'CAST("{column}" AS TEXT)' if "json" in kind.lower() else f'"{column}"' for column, kind in columns
+        )
+        order = ", ".join(str(number + 1) for number in range(len(columns)))
+        names = [column for column, _ in columns]
+        rows = self.query(f"SELECT {values} FROM invoicing.{name} ORDER BY {order}")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def materialize(
+    *names: str,
+    catalog: Mapping[str, ResourceSpec] = RESOURCES,
+    instance: DagsterInstance | None = None,
+    partitions: tuple[str, str] | None = None,
+    with_checks: bool = True,
+    on_event: Callable[[EventLogEntry], None] | None = None,
+) -> ExecuteInProcessResult:
+    """Run the assets of these resources with their checks, as the environment says; all partitions, or first to last.
+
+    Without an instance, the run has one of its own. `on_event` is told of what happens in the run as it happens; it
+    takes an instance.
+    """
+    settings = Settings.from_env()
+    definitions = build_definitions(settings, catalog=catalog)
+    keys = frozenset(AssetKey(["invoicing", name]) for name in names)
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=keys, asset_check_selection=None if with_checks else frozenset()
+    )
+    run_id = str(uuid4())
+    if instance and on_event:
+        instance.add_event_listener(run_id, on_event)
+    return job.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        raise_on_error=False,
+        run_config=QUIET,
+        tags=select_partitions(*partitions) if partitions else select_all_partitions(settings),
+    )

@@ -57,6 +57,17 @@ def failures_of(result: ExecuteInProcessResult) -> dict[str, str]:
     return failures
 
 
+def failure_metadata_of(result: ExecuteInProcessResult, step: str) -> dict[str, Any]:
+    """The metadata of a step's failure; none where it gave none, or did not fail."""
+    data = [event.step_failure_data for event in result.all_events if event.is_step_failure and event.step_key == step]
+    return {
+        key: value.value
+        for found in data
+        if found.user_failure_data
+        for key, value in found.user_failure_data.metadata.items()
+    }
+
+
 def seconds_of(result: ExecuteInProcessResult, step: str) -> float:
     """How long a step took, or 0 where it did not succeed."""
     return sum(

@@ -243,6 +243,28 @@ def test_an_empty_string_is_no_value_where_the_api_says_so(name: str, documented
     assert all(others.values())
 
 
+PERSONAL = {
+    "items": "",
+    "users": "name email photo_url mobile",
+    "contacts": "contact_name customer_name vendor_name company_name website twitter facebook first_name last_name "
+    "email phone mobile custom_fields custom_field_hash contactperson_custom_fields pan_no registration_details gst_no",
+    "invoices": "zcrm_potential_name customer_name company_name email billing_address shipping_address phone "
+    "created_by custom_fields custom_field_hash salesperson_name invoice_url documents",
+    "recurring_invoices": "recurrence_name customer_name last_four_digits salesperson_name",
+    "customer_payments": "description reference_number check_details customer_name last_four_digits documents "
+    "custom_fields_list product_description",
+    "credit_notes": "customer_name salesperson_name",
+    "expenses": "user_name description customer_name expense_receipt_name report_name custom_fields_list",
+    "taxes": "",
+}
+"""Names of people and companies, how to reach them, numbers that stand for them, free text about them, and the link."""
+
+
+@each_resource
+def test_what_says_something_about_a_person_is_personal(name: str, documented: Documented) -> None:
+    assert {column.name for column in RESOURCES[name].personal_columns} == set(PERSONAL[name].split())
+
+
 @each_resource
 def test_a_resource_asks_for_the_scope_of_its_endpoint(name: str, documented: Documented) -> None:
     assert RESOURCES[name].scopes == {documented.scope}

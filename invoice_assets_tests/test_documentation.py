@@ -6,18 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from docs.catalog_tables import PAGES, replace_tables
+from docs import catalog_tables, fault_tables
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", catalog_tables.PAGES, ids=lambda page: page.name)
 def test_what_derives_from_the_catalog_is_current(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+    assert catalog_tables.replace_table(page) == page.read_text(encoding="utf-8"), "run `make docs`"
 
-    assert replace_tables(text) == text, "run `make docs`"
+
+def test_the_outcomes_of_faults_are_those_that_the_matrix_holds_loads_to() -> None:
+    text = fault_tables.PAGE.read_text(encoding="utf-8")
+
+    assert fault_tables.replace_tables(text) == text, "run `make docs`"
+
+
+def test_the_proofs_that_the_threat_model_names_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    (header, *rows) = re.findall(r"^\| .* \| .* \| (.*) \|$", text, re.MULTILINE)
+
+    named = [name for row in rows for name in re.findall(r"`([\w/]+(?:\.py|/))`", row)]
+
+    assert "proof" in header
+    assert len(named) >= len(rows) > 5
+    assert [name for name in named if not (ROOT / "invoice_assets_tests" / name).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

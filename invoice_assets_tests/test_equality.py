@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from invoice_assets.catalog import EXPENSES, INVOICES, RESOURCES
 from invoice_assets.defs.partitions import build_partitions
-from invoice_assets.ingest.census import RowCensus
-from invoice_assets.ingest.typing import name_new_columns
 from invoice_assets.resource_spec import Cadence, CheckName, ResourceSpec
 from invoice_assets.settings import Settings
+from invoice_assets_tests.equality import compare_rows, key_rows
 from invoice_assets_tests.histories import ROWS, STAMPED, Change, Run, ScriptedFault, Source, Step, changes, histories
 from invoice_assets_tests.ingest.reading import read_resource
 from invoice_assets_tests.project import Project
@@ -31,7 +30,6 @@ from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.clock import SandboxClock
 from invoice_assets_tests.sandbox.server import Sandbox
-from invoice_assets_tests.wire_values import find_differences
 
 TRANSACTIONS = [name for name in ROWS if RESOURCES[name].cadence is Cadence.TRANSACTIONS]
 PLAYED = settings(deadline=None, derandomize=True, database=None, phases=[Phase.generate])
@@ -89,27 +87,12 @@ def read_table(project: Project, name: str) -> Table:
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'invoicing'"
     ):
         return {}
-    rows = project.read_table(name)
-    table = {row[RESOURCES[name].primary_key]: row for row in rows}
-    assert len(table) == len(rows)
-    return table
+    return key_rows(project.read_table(name), RESOURCES[name])
 
 
 def compare(table: Table, source: Source, spec: ResourceSpec) -> dict[str, object]:
     """What sets the live rows of a table apart from the source, by key."""
-    wire = source.read(spec.name)
-    live = {key: row for key, row in table.items() if row["deleted_at"] is None}
-    census = RowCensus(spec)
-    census.note(list(wire.values()))
-    names = name_new_columns(spec, census.new_columns)
-    differences: dict[str, object] = dict.fromkeys(wire.keys() - live.keys(), "is not in the table")
-    differences |= dict.fromkeys(live.keys() - wire.keys(), "is not in the source")
-    for key in live.keys() & wire.keys():
-        stored = {column: value for column, value in live[key].items() if column != "deleted_at"}
-        renamed = {names.get(field, field): value for field, value in wire[key].items()}
-        if found := find_differences(stored, renamed):
-            differences[key] = found
-    return differences
+    return compare_rows(table, source.read(spec.name), spec)
 
 
 @settings(PLAYED, max_examples=8)

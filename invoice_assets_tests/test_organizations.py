@@ -145,9 +145,9 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         split_by_organization(Settings(organizations_file=str(tmp_path / "none.toml")))
 
 
-def test_what_stands_in_the_place_of_credentials_is_not_repeated(tmp_path: Path) -> None:
-    """It may be a secret that somebody has pasted there."""
-    told = _refusal(tmp_path, "[a]\norganization_id='1'\ncredentials='planted secret'")
+@pytest.mark.parametrize("entry", ["credentials='planted secret'", "base_url='https://me:planted@example.com/'"])
+def test_what_may_be_a_secret_is_not_repeated(tmp_path: Path, entry: str) -> None:
+    told = _refusal(tmp_path, f"[a]\norganization_id='1'\n{entry}")
 
     assert "planted" not in "\n".join(told)
 

@@ -14,6 +14,7 @@ from invoice_assets.resource_spec import (
     CatalogError,
     Column,
     IncrementalRead,
+    PersonalData,
     Reference,
     ResourceSpec,
     Sort,
@@ -122,6 +123,9 @@ def test_a_required_column_is_not_nullable(factory: Callable[..., Column]) -> No
         pytest.param(
             {"data_type": "decimal", "precision": 5, "scale": -1}, "column rate: need 0 <= scale", id="scale-negative"
         ),
+        pytest.param(
+            {"data_type": "date", "personal": True}, "column rate: only text and JSON can be hashed", id="personal-date"
+        ),
     ],
 )
 def test_a_column_that_contradicts_itself_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -177,6 +181,27 @@ def test_a_decimal_may_be_as_wide_as_arrow_s(precision: int, scale: int) -> None
             },
             "vendors: an incremental read needs the timestamp column last_modified_time",
             id="keyset-with-a-stamp-that-is-text",
+        ),
+        pytest.param(
+            {"columns": (text("vendor_id", "Identifier", required=True, personal=True),)},
+            "vendors: vendor_id is personal: no key, reference or rule can rely on it",
+            id="personal-key",
+        ),
+        pytest.param(
+            {
+                "columns": (VENDORS.columns[0], text("buyer_id", "Buyer", personal=True)),
+                "references": (Reference(column="buyer_id", resource="vendors"),),
+            },
+            "vendors: buyer_id is personal: no key, reference or rule can rely on it",
+            id="personal-reference",
+        ),
+        pytest.param(
+            {
+                "columns": (VENDORS.columns[0], text("debt", "Debt", personal=True)),
+                "rules": (never_negative("debt"),),
+            },
+            "vendors: debt is personal: no key, reference or rule can rely on it",
+            id="personal-column-of-a-rule",
         ),
         pytest.param({"path": ""}, "vendors: the path is relative to the base URL", id="no-path"),
         pytest.param({"path": "/vendors"}, "vendors: the path is relative to the base URL", id="absolute-path"),
@@ -362,3 +387,21 @@ def test_a_reference_may_lead_to_a_resource_that_comes_later_or_to_its_own() -> 
     )
 
     assert list(build_catalog((vendors, replace(VENDORS, name="names")))) == ["vendors", "names"]
+
+
+@pytest.mark.parametrize(
+    ("treatment", "required"),
+    [
+        (PersonalData.KEEP, {"vendor_id", "email"}),
+        (PersonalData.HASH, {"vendor_id", "email"}),
+        (PersonalData.OMIT, {"vendor_id"}),
+    ],
+)
+def test_a_column_that_is_omitted_is_neither_required_nor_optional(treatment: PersonalData, required: set[str]) -> None:
+    email, name = text("email", "E-mail", required=True, personal=True), text("name", "Name", personal=True)
+    spec = replace(VENDORS, columns=(VENDORS.columns[0], email, name), personal_data=treatment)
+
+    assert {column.name for column in spec.required_columns} == required
+    assert spec.omits(email) is (treatment is PersonalData.OMIT)
+    assert {column.name for column in spec.optional_columns} == (set() if spec.omits(name) else {"name"})
+    assert [column.name for column in spec.personal_columns] == ["email", "name"]

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 import invoice_assets
+from invoice_assets.api.session import MAX_BODY_MB
+from invoice_assets.ingest.source import MAX_NEW_COLUMNS
+from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
@@ -54,11 +57,15 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_CONCURRENT_READS", "1", "concurrent_reads", 1, id="reads"),
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
+        pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
+        pytest.param("INVOICE_API_MAX_BODY_MB", "8", "max_body_mb", 8, id="body"),
+        pytest.param("INVOICE_MAX_NEW_COLUMNS", "0", "max_new_columns", 0, id="new-columns"),
         pytest.param("INVOICE_DATASET", "billing", "dataset", "billing", id="dataset"),
         pytest.param(
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
             "DAGSTER_WEBSERVER_URL", "https://ui.example.com/", "webserver_url", UI, id="webserver-with-slash"
@@ -116,6 +123,8 @@ def test_the_base_url_ends_in_one_slash(given: str) -> None:
         ("INVOICE_API_CONCURRENT_READS", "4"),
         ("INVOICE_API_MAX_RETRIES", "3"),
         ("INVOICE_API_BACKOFF_FACTOR", "2.0"),
+        ("INVOICE_API_MAX_BODY_MB", "64"),
+        ("INVOICE_MAX_NEW_COLUMNS", "500"),
     ],
 )
 def test_a_bad_number_is_refused_with_its_name_its_value_and_the_mend(variable: str, default: str, value: str) -> None:
@@ -138,6 +147,15 @@ def test_a_fraction_where_a_whole_number_belongs_is_refused(variable: str, value
     """Cut off, 0.5 requests a minute is 0, which means no pacing at all."""
     with pytest.raises(SettingsError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_the_limits_are_those_that_hold_where_nobody_sets_any() -> None:
+    assert (Settings().max_body_mb, Settings().max_new_columns) == (MAX_BODY_MB, MAX_NEW_COLUMNS)
+
+
+def test_a_body_of_nothing_is_refused_in_words() -> None:
+    with pytest.raises(SettingsError, match="INVOICE_API_MAX_BODY_MB is '0': set it to 1 or more, or leave it out"):
+        Settings.from_env({"INVOICE_API_MAX_BODY_MB": "0"})
 
 
 def test_no_list_at_a_time_is_refused_in_words() -> None:
@@ -249,6 +267,8 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
         pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+        pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
+        pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str, value: str, advice: str) -> None:
@@ -256,6 +276,56 @@ def test_a_setting_that_cannot_be_used_is_refused_with_an_example(variable: str,
         Settings.from_env({variable: value})
 
     assert advice in str(raised.value)
+
+
+def test_the_key_of_hashes_is_known_to_be_there_and_not_read() -> None:
+    settings = Settings.from_env({"INVOICE_PERSONAL_DATA": "hash", "INVOICE_PERSONAL_DATA_KEY": "never to be shown"})
+
+    assert settings.personal_data is PersonalData.HASH
+    assert "never to be shown" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "mend"),
+    [
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS",
+            "postgresql://loader:s3cret@host/warehouse",
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE",
+            id="a-database-whose-type-was-forgotten",
+        ),
+        pytest.param(
+            "DESTINATION__WAREHOUSE__CREDENTIALS", "loader:s3cret@host", "a path", id="a-database-without-a-scheme"
+        ),
+        pytest.param("INVOICE_SHARED_STATE", "postgres:s3cret@host/state", "postgresql://", id="no-slashes"),
+        pytest.param("INVOICE_SHARED_STATE", "loader:s3cret@host/state", "postgresql://", id="no-scheme"),
+    ],
+)
+def test_an_address_where_a_path_belongs_is_refused_and_becomes_no_file(variable: str, value: str, mend: str) -> None:
+    """It was taken for a path: a file with the password in its name, which the UI showed."""
+    with pytest.raises(SettingsError, match=variable) as raised:
+        Settings.from_env({variable: value})
+
+    assert mend in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("variable", ["INVOICE_API_BASE_URL", "INVOICE_API_TOKEN_URL", "DAGSTER_WEBSERVER_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://jules:s3cret@example.com/",
+        "https://example.com/token?client_secret=s3cret",
+        "https://example.com/#s3cret",
+    ],
+    ids=["password", "query", "fragment"],
+)
+def test_an_address_that_is_shown_carries_no_secret(variable: str, address: str) -> None:
+    """It is in the UI as soon as the definitions are loaded, and in errors and alerts."""
+    with pytest.raises(SettingsError, match=rf"^{variable} .* without a user, a query and a fragment") as raised:
+        Settings.from_env({variable: address})
+
+    assert "s3cret" not in str(raised.value)
 
 
 def test_partitions_and_schedules_come_from_the_environment() -> None:

@@ -4,6 +4,7 @@ Walking from page to page is the business of `ingest/paging.py`, types that of `
 "Envelope".
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,11 +50,13 @@ def decode_envelope(body: bytes, *, request: str) -> Envelope:
         InvalidResponseError: The body is no JSON object.
     """
     try:
-        envelope = _decoder.decode(body)
+        envelope = _decoder.decode(body.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's own message gives a position, never content.
+        found = "a web page" if body.lstrip().startswith(b"<") else error
         raise InvalidResponseError(
-            f"{request} answered {len(body)} bytes that are no JSON ({error}). A later run can succeed."
+            f"{request} answered {len(body)} bytes that are no JSON ({found}). If that stays so, check "
+            "INVOICE_API_BASE_URL; a later run can succeed."
         ) from None
     if not isinstance(envelope, dict):
         raise InvalidResponseError(f"{request} answered JSON that is no object. A later run can succeed.")
@@ -71,13 +74,18 @@ def read_page(envelope: Envelope, *, wrapper: str, request: str) -> Page:
     """
     code = envelope.get("code")
     if code not in (None, 0, "0"):
-        message = str(envelope.get("message") or "")
+        message = _text(envelope.get("message")) or ""
         raise error_from_answer(request, status=200, code=_integer(code), message=message)
     rows = envelope.get(wrapper)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         raise InvalidResponseError(
             f"{request} answered 200 without a list of rows under {wrapper!r}. An outdated host answers so; "
             "check INVOICE_API_BASE_URL, then run again."
+        )
+    if not all(isinstance(row, dict) for row in rows):
+        raise InvalidResponseError(
+            f"{request} answered with a row under {wrapper!r} that is no object. A later run can succeed; report it to "
+            "the API's vendor where it does not."
         )
     context = envelope.get("page_context")
     if not isinstance(context, dict):
@@ -97,7 +105,8 @@ def _has_more_page(context: Mapping[str, Any], rows: list[Row]) -> bool:
 
 
 def _integer(value: object) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+    """The number; None for what is none, or has more digits than any that the API counts with."""
+    return int(value) if isinstance(value, int | str) and (text := str(value)).isdecimal() and len(text) < 20 else None
 
 
 def _text(value: object) -> str | None:

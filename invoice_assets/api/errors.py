@@ -19,6 +19,10 @@ class ConfigurationError(PermanentError):
     """A setting is missing or unusable; nothing was sent."""
 
 
+class UntrustedServerError(PermanentError):
+    """Whoever answers at the address cannot prove to be it; nothing was sent."""
+
+
 class TokenRejectedError(PermanentError):
     """The accounts server refused the refresh token or the client."""
 

@@ -38,7 +38,7 @@ from invoice_assets.api.token_store import (
     SharedTokenStore,
     TokenStore,
 )
-from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
+from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 
 LEEWAY_S = 60.0
@@ -225,12 +225,14 @@ def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
     try:
         response = requests.post(grant.token_url, data=form, timeout=TIMEOUT_S, allow_redirects=False)
     except BROKEN_CONNECTIONS as error:
+        require_trust(error, request=asked)
         outcome = TransientError(f"{asked} did not get through ({type(error).__name__}). Check the token URL.")
         raise RetriableError(outcome) from error
     answer = _read_object(response)
-    if "access denied" in _reason(answer).lower():
+    reason = hide(str(answer.get("error") or ""), grant.client_secret, grant.refresh_token)[:80]
+    if "access denied" in reason.lower():
         raise TokenThrottledError(
-            f"{asked} answered {response.status_code} ({_reason(answer)}): too many access tokens were asked for. "
+            f"{asked} answered {response.status_code} ({reason}): too many access tokens were asked for. "
             "Wait ten minutes before the next run; asking sooner extends the lock-out."
         )
     if response.status_code in RETRIED_STATUSES:
@@ -240,7 +242,7 @@ def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
         )
     if "error" in answer:
         raise TokenRejectedError(
-            f"{asked} answered {response.status_code} ({_reason(answer)}). Check that INVOICE_API_TOKEN_URL is of "
+            f"{asked} answered {response.status_code} ({reason}). Check that INVOICE_API_TOKEN_URL is of "
             "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
         )
     if response.status_code != 200:
@@ -254,10 +256,6 @@ def _read_object(response: requests.Response) -> dict[str, Any]:
     except requests.exceptions.JSONDecodeError:
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    return str(answer.get("error") or "")[:80]
 
 
 def _lifetime_s(answer: dict[str, Any]) -> float:

@@ -4,6 +4,7 @@ The buckets are pyrate-limiter's (docs/adr/0003); where they stand, in `shared_s
 limits: docs/api.md, section 3.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ LONGEST_TURN_S = 90.0
 BLOCK_READ_EVERY_S = 5.0
 """How long a block that another process has met may stay unnoticed."""
 
+SAY_EVERY_S = 60.0
+"""Seconds between two lines of the log about waiting."""
+
+_log = logging.getLogger(__name__)
+
 
 class RequestPacer:
     """Holds requests back until it is their turn, for all threads, and for all processes where they share a state.
@@ -42,6 +48,7 @@ class RequestPacer:
         state: SharedState | None = None,
         quota: str = "",
     ) -> None:
+        self._requests_per_minute = requests_per_minute
         self._requests_in_flight = requests_in_flight
         self._daily_reserve = daily_reserve
         self._state = state
@@ -49,6 +56,7 @@ class RequestPacer:
         self._blocks = _SharedBlocks(state, self._quota) if state else _Blocks()
         self._bucket: AbstractBucket | None = None
         self._limiter: Limiter | None = None
+        self._said_at = float("-inf")
         if requests_per_minute > 0:
             self._bucket = self._open_bucket(Rate(requests_per_minute, Duration.MINUTE))
             self._limiter = Limiter(SingleBucketFactory(self._bucket, schedule_leak=False))
@@ -76,10 +84,12 @@ class RequestPacer:
             QuotaExceededError: As `turn`.
         """
         self._refuse_while_blocked()
-        if self._limiter is not None and self._bucket is not None:
-            while not self._limiter.try_acquire("request", timeout=LONGEST_TURN_S):
-                _forget_permits_of_the_future(self._bucket)
-            self._refuse_while_blocked()
+        if self._limiter is None or self._bucket is None or self._limiter.try_acquire("request", blocking=False):
+            return
+        self._say_that_all_permits_are_taken()
+        while not self._limiter.try_acquire("request", timeout=LONGEST_TURN_S):
+            _forget_permits_of_the_future(self._bucket)
+        self._refuse_while_blocked()
 
     def close(self) -> None:
         """Let go of the bucket that is shared."""
@@ -100,6 +110,15 @@ class RequestPacer:
                     f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC.",
                     resume_at=resets_at,
                 )
+            )
+
+    def _say_that_all_permits_are_taken(self) -> None:
+        """Once in a while: in a paced read every request waits."""
+        if time.monotonic() - self._said_at >= SAY_EVERY_S:
+            self._said_at = time.monotonic()
+            _log.info(
+                "waiting for the quota of %d requests a minute, which all runs of this deployment share",
+                self._requests_per_minute,
             )
 
     def _refuse_while_blocked(self) -> None:

@@ -29,13 +29,20 @@ from invoice_assets.api.retries import (
     parse_retry_after,
 )
 from invoice_assets.api.token_store import AccessToken
-from invoice_assets.api.transport import TIMEOUT_S, require_protected_transport
-from invoice_assets.errors import InvoicingError, TransientError
+from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
+from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 
 ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
 ORGANIZATION_PARAMETER = "organization_id"
 CHUNK_BYTES = 1 << 20
 """More than a page: 200 rows of the widest resource come to some 400 kB."""
+
+MAX_BODY_MB = 64
+"""Megabytes of one answer's body, inflated: more than a hundred times a page."""
+
+
+class BodyTooLargeError(PermanentError):
+    """An answer's body went on beyond the limit; what was left of it has not been read."""
 
 
 @dataclass(kw_only=True)
@@ -93,11 +100,28 @@ class ApiAccount:
 class ApiResponse(requests.Response):
     """A successful answer of the API; its body is decoded once, however often it is asked for."""
 
+    max_body_mb: int = MAX_BODY_MB
     _envelope: Envelope | None = None
 
     def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
-        """The body in pieces of `CHUNK_BYTES`: requests reads ten kilobytes at a time, dozens of times a page."""
-        return super().iter_content(max(chunk_size or 0, CHUNK_BYTES), decode_unicode)
+        """The body in pieces of `CHUNK_BYTES`: requests reads ten kilobytes at a time, dozens of times a page.
+
+        A piece is measured as it arrives, inflated: urllib3 inflates no more than what is asked for.
+
+        Raises:
+            BodyTooLargeError: The body goes on beyond `max_body_mb`.
+        """
+        left = self.max_body_mb * 1_000_000
+        for chunk in super().iter_content(max(chunk_size or 0, CHUNK_BYTES), decode_unicode):
+            left -= len(chunk)
+            if left < 0:
+                # Left in the pool, the connection would give its rest to the next request.
+                self.close()
+                raise BodyTooLargeError(
+                    f"{describe(self.request)} was answered with more than {self.max_body_mb} MB. If that is what "
+                    "the API sends, set INVOICE_API_MAX_BODY_MB to more, then run again."
+                )
+            yield chunk
 
     def json(self, **kwargs: Any) -> Envelope:
         """The decoded body. Raises `InvalidResponseError` where it is no JSON object."""
@@ -119,12 +143,20 @@ class ApiSession(requests.Session):
         tokens: AccessTokenProvider,
         pacer: RequestPacer,
         policy: RetryPolicy | None = None,
+        max_body_mb: int = MAX_BODY_MB,
     ) -> None:
         super().__init__()
         self.account = account
         self.usage = ApiUsage()
         self._environment: Mapping[str, Any] | None = None
-        adapter = _ApiAdapter(account, tokens=tokens, pacer=pacer, policy=policy or RetryPolicy(), usage=self.usage)
+        adapter = _ApiAdapter(
+            account,
+            tokens=tokens,
+            pacer=pacer,
+            policy=policy or RetryPolicy(),
+            usage=self.usage,
+            max_body_mb=max_body_mb,
+        )
         self.auth = _leave_to_the_adapter
         # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
         self.adapters.clear()
@@ -152,6 +184,7 @@ class _ApiAdapter(HTTPAdapter):
         pacer: RequestPacer,
         policy: RetryPolicy,
         usage: ApiUsage,
+        max_body_mb: int,
     ) -> None:
         super().__init__()
         self._account = account
@@ -159,6 +192,7 @@ class _ApiAdapter(HTTPAdapter):
         self._pacer = pacer
         self._policy = policy
         self._usage = usage
+        self._max_body_mb = max_body_mb
 
     def send(  # type: ignore[override]  # the base class spells out keyword arguments that are only passed on
         self, request: requests.PreparedRequest, **kwargs: Any
@@ -172,6 +206,7 @@ class _ApiAdapter(HTTPAdapter):
         """The answer as an `ApiResponse`."""
         response = ApiResponse()
         response.__dict__.update(super().build_response(req, resp).__dict__)
+        response.max_body_mb = self._max_body_mb
         return response
 
     def _attempt(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -196,6 +231,7 @@ class _ApiAdapter(HTTPAdapter):
                 response = self._send_now(request, **kwargs)
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1
+            require_trust(error, request=describe(request))
             outcome = TransientError(
                 f"{describe(request)} did not get through ({type(error).__name__}). "
                 "Check INVOICE_API_BASE_URL and the network; a later run can succeed."
@@ -219,7 +255,7 @@ class _ApiAdapter(HTTPAdapter):
         if remaining is None:
             return
         self._usage.quota_remaining = remaining
-        resets_in_s = _integer(response.headers, "X-Rate-Limit-Reset")
+        resets_in_s = parse_retry_after(response.headers.get("X-Rate-Limit-Reset"), now=time.time())
         resets_at = None if resets_in_s is None else datetime.now(UTC) + timedelta(seconds=resets_in_s)
         self._pacer.note_quota(remaining=remaining, resets_at=resets_at)
 
@@ -258,7 +294,7 @@ def _read_failure(
         describe(request),
         status=response.status_code,
         code=code,
-        message=message,
+        message=hide(message, *str(request.headers.get("Authorization", "")).split()[-1:]),
         resume_at=None if retry_after_s is None else datetime.fromtimestamp(now + retry_after_s, UTC),
     )
     return error, retry_after_s

@@ -1,7 +1,7 @@
-"""How a load that failed is told to Dagster: the first error of ours, and whether a rerun can help.
+"""How a load that failed is told to Dagster: its cause, and whether a rerun can help.
 
-The classes live in `invoice_assets/errors.py`; the number of retries of a step in the settings, of a run in
-`dagster.yaml`. https://docs.dagster.io/guides/build/ops/op-retries
+The classes live in `invoice_assets/errors.py`, what a warehouse's error means in `ingest/warehouse_errors.py`; the
+number of retries of a step in the settings, of a run in `dagster.yaml`. https://docs.dagster.io/guides/build/ops/op-retries
 https://docs.dagster.io/deployment/execution/run-retries
 """
 
@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 from dagster import AssetExecutionContext, DagsterEventType, Failure, RetryRequested
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from invoice_assets.errors import InvoicingError
+from invoice_assets.ingest.warehouse_errors import chain_of, explain
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
@@ -64,13 +64,13 @@ class Retries:
 
 @contextmanager
 def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> Iterator[None]:
-    """Turn an error of ours, however deep dlt has wrapped it, into a `Failure` that says what to do.
+    """Turn an error whose cause is known, however deep dlt has wrapped it, into a `Failure` that says what to do.
 
     One that can pass is tried again first. Anything else passes unchanged.
     """
     try:
         yield
-    except (InvoicingError, PipelineStepFailed) as error:
+    except Exception as error:
         cause = find_cause(error)
         if cause is None:
             raise
@@ -86,13 +86,10 @@ def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> It
         ) from error
 
 
-def find_cause(error: BaseException | None) -> InvoicingError | None:
-    """The first error of ours in the chain of causes, or None."""
-    while error is not None:
-        if isinstance(error, InvoicingError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+def find_cause(error: BaseException) -> InvoicingError | None:
+    """The first error of ours in the chain of causes, or what one of the warehouse's or the disk's means; or None."""
+    ours = (link for link in chain_of(error) if isinstance(link, InvoicingError))
+    return next(ours, None) or explain(chain_of(error))
 
 
 def _can_help_soon(cause: InvoicingError) -> bool:

@@ -91,7 +91,7 @@ class Loader:
         """The load, and the keys of rows that must be looked for once more before they are marked."""
         spec = self.spec
         with (
-            self.warehouse.open_pipeline(spec) as pipeline,
+            self.warehouse.open_load(spec) as pipeline,
             self.invoice_api.open_read(
                 self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, pipeline, spec)
             ) as read,
@@ -136,7 +136,7 @@ class Loader:
         list(
             self.dlt_resource.run(
                 context=self.context,
-                dlt_source=build_load_source(self.spec, iter(read)),
+                dlt_source=build_load_source(self.spec, iter(read), destination_type=self.warehouse.destination_type),
                 dlt_pipeline=pipeline,
                 dagster_dlt_translator=self.translator,
                 loader_file_format=choose_file_format(self.warehouse.destination_type),

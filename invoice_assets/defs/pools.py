@@ -1,6 +1,7 @@
 """Pools: what must not be loaded at the same time.
 
-They take effect where the instance limits them; `dagster.yaml` sets one step per pool.
+They take effect where the instance limits them; `dagster.yaml` sets one step per pool. What keeps loads apart without
+that is the warehouse's own: `ingest/warehouse.py`, `ingest/postgres_destination.py`.
 https://docs.dagster.io/guides/operate/managing-concurrency/concurrency-pools
 """
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,13 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     shared_state: str = Field(
         default="", description="Folder or postgresql:// address where processes meet; empty: each for itself."
     )
+    personal_data_key: str = Field(default="", description="Key with which personal data is hashed, where it is.")
+    max_body_mb: int = Field(
+        default=Settings.max_body_mb, ge=1, description="Megabytes of one answer's body; a longer one is refused."
+    )
+    max_new_columns: int = Field(
+        default=Settings.max_new_columns, ge=0, description="Fields beside the catalog's that one load may bring."
+    )
     max_retries: int = Field(default=Settings.max_retries, ge=0, description="Further attempts after a failed one.")
     backoff_factor: float = Field(
         default=Settings.backoff_factor_s, ge=0, description="Seconds before the first retry; doubled after each."
@@ -100,6 +108,9 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 if settings.shared_state
                 else _secret(settings, "INVOICE_SHARED_STATE")
             ),
+            personal_data_key=_secret(settings, "INVOICE_PERSONAL_DATA_KEY"),
+            max_body_mb=settings.max_body_mb,
+            max_new_columns=settings.max_new_columns,
             max_retries=settings.max_retries,
             backoff_factor=settings.backoff_factor_s,
             concurrent_reads=settings.concurrent_reads,
@@ -138,7 +149,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                     state=state,
                     quota=account.quota,
                 )
-        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy)
+        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy, max_body_mb=self.max_body_mb)
 
     @contextmanager
     def open_read(
@@ -146,9 +157,16 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
     ) -> "Iterator[Read]":
         """The read of a list, begun now or while an earlier one was loaded; see `Reads.open`."""
         from invoice_assets.ingest.reading import Reads
+        from invoice_assets.ingest.source import RowBatcher
 
         with self._lock:
-            self._reads = self._reads or Reads(open_session=self.open_session, at_once=self.concurrent_reads)
+            self._reads = self._reads or Reads(
+                open_session=self.open_session,
+                at_once=self.concurrent_reads,
+                build_batcher=partial(
+                    RowBatcher, max_new_columns=self.max_new_columns, personal_data_key=self.personal_data_key
+                ),
+            )
         with self._reads.open(request, upcoming=upcoming, is_outdated=is_outdated) as read:
             yield read
 
@@ -189,7 +207,9 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     deletion_limit: float = Field(
         default=Settings.deletion_limit, ge=0, le=1, description="Share of rows that one read may mark deleted."
     )
-    patience_s: float = Field(default=120.0, ge=0, description="Seconds to wait for a DuckDB file that is in use.")
+    patience_s: float = Field(
+        default=Settings.warehouse_patience_s, ge=0, description="Seconds to wait for a file or a table that is in use."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WarehouseResource":
@@ -199,6 +219,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             destination_type=settings.destination_type,
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
+            patience_s=settings.warehouse_patience_s,
         )
 
     @contextmanager
@@ -216,6 +237,22 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             open_pipeline(spec, destination=destination, dataset=qualify(self.dataset, spec.organization)) as pipeline,
         ):
             yield pipeline
+
+    @contextmanager
+    def open_load(self, spec: ResourceSpec) -> Iterator[Pipeline]:
+        """The resource's dlt pipeline, which has the table to itself as long as the context is open.
+
+        Raises:
+            WarehouseLockedError: Another process keeps the DuckDB file, or another load the table.
+        """
+        with self.open_pipeline(spec) as pipeline:
+            if self.destination_type != "postgres":
+                yield pipeline
+                return
+            from invoice_assets.ingest.postgres_destination import hold_table
+
+            with hold_table(pipeline, spec, patience_s=self.patience_s):
+                yield pipeline
 
 
 def _secret(settings: Settings, variable: str) -> str:

@@ -17,9 +17,12 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
-from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, ResourceSpec, qualify
+from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, PersonalData, ResourceSpec, qualify
 
 KEY_PREFIX = "invoicing"
+
+PERSONAL_TAG = "invoicing/personal"
+"""Tag of a column that is personal: what becomes of its values."""
 
 
 def build_asset_key(spec: ResourceSpec) -> AssetKey:
@@ -48,6 +51,8 @@ class InvoicingTranslator(DagsterDltTranslator):
                 "primary_key": spec.primary_key,
                 "api_path": spec.path,
                 "oauth_scopes": ", ".join(sorted(spec.scopes)),
+                "personal_data": str(spec.personal_data),
+                "personal_columns": ", ".join(column.name for column in spec.personal_columns),
                 "dagster/column_schema": build_table_schema(spec),
                 "dagster/table_name": f"{qualify(self.dataset, spec.organization)}.{spec.name}",
             },
@@ -77,14 +82,23 @@ _DELETED_AT_COLUMN = TableColumn(
 
 def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
     is_key = column.name == spec.primary_key
+    treatment = _TREATMENTS[spec.personal_data] if column.personal else ""
     return TableColumn(
         name=column.name,
         type=column.type_name,
-        description=column.description,
+        description=f"{column.description} ({treatment})" if treatment else column.description,
         constraints=TableColumnConstraints(
-            nullable=column.nullable, unique=is_key, other=["primary key"] if is_key else []
+            nullable=column.nullable or spec.omits(column), unique=is_key, other=["primary key"] if is_key else []
         ),
+        tags={PERSONAL_TAG: str(spec.personal_data)} if treatment else {},
     )
+
+
+_TREATMENTS = {
+    PersonalData.KEEP: "personal: kept as it is",
+    PersonalData.HASH: "personal: a keyed hash",
+    PersonalData.OMIT: "personal: left out, always NULL",
+}
 
 
 def _describe(spec: ResourceSpec) -> str:

@@ -5,6 +5,7 @@ an organisation, or a column that the catalog does not know, has come.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dagster import (
@@ -26,7 +27,7 @@ from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.resources import WarehouseResource
 from invoice_assets.defs.translator import KEY_PREFIX, build_asset_key
 from invoice_assets.organizations import ALL_ORGANIZATIONS
-from invoice_assets.resource_spec import ResourceSpec, assign
+from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
 NAME = "refresh_union_views"
@@ -59,7 +60,7 @@ def _build_view(spec: ResourceSpec, settings: Settings, *, slugs: Sequence[str])
         specs=[
             AssetSpec(
                 key=key,
-                deps=[build_asset_key(assign({spec.name: spec}, slug)[spec.name]) for slug in slugs],
+                deps=[build_asset_key(replace(spec, organization=slug)) for slug in slugs],
                 description=f"{spec.description} Of all organisations: the column `organization` has the slug.",
                 group_name="all_organizations",
                 kinds={settings.destination_type, "view"},

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from invoice_assets.api.envelope import Row
-from invoice_assets.ingest.typing import json_type
+from invoice_assets.ingest.typing import encode_json, json_type
 from invoice_assets.resource_spec import ResourceSpec
 
 
@@ -34,7 +34,9 @@ class RowCensus:
     def note(self, rows: Sequence[Row]) -> None:
         """Take rows in."""
         self.rows += len(rows)
-        self._keys.extend([hash(row.get(self._primary_key)) for row in rows])
+        keys = [row.get(self._primary_key) for row in rows]
+        # As the text that it is in the table; as such a key that is a list can be hashed, too.
+        self._keys.extend([hash(key if isinstance(key, str) else encode_json(key)) for key in keys])
         for shape in {tuple(row) for row in rows}:
             self._in_any_row = self._in_any_row.union(shape)
             self._in_every_row = (self._in_any_row if self._in_every_row is None else self._in_every_row) & set(shape)

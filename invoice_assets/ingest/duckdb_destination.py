@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, cast
 
@@ -47,6 +46,9 @@ MEMORY_MB = 112
 By default it takes 80 % of the machine: a load of 500,000 invoices peaked at 900 MB (docs/performance.md).
 """
 
+COLUMN_MB = 0.4
+"""What a column takes whatever is in it: the block of 256 kB that it is written to, and a few vectors of 32 kB."""
+
 STAGING_CATALOG = "memory"
 """The connection's own database, gone when it closes: dlt's staging dataset lives there."""
 
@@ -64,15 +66,12 @@ class LoadDuckDb(duckdb_destination):
     from every source of configuration there is: a third of what a small load costs.
     """
 
-    def __init__(self, credentials: DuckDbCredentials) -> None:
+    def __init__(self, credentials: DuckDbCredentials, *, folder: Path) -> None:
+        """`folder` is for the staged files, for as long as the load lasts."""
         super().__init__(credentials)
         self._configurations: dict[Any, DuckDbClientConfiguration] = {}
         self._capabilities: dict[str | None, DestinationCapabilitiesContext] = {}
-        self._staged = StagedFiles()
-
-    def close(self) -> None:
-        """Delete the staged files."""
-        self._staged.close()
+        self._staged = StagedFiles(folder)
 
     @property
     def destination_type(self) -> str:
@@ -118,18 +117,14 @@ class StagedFiles:
     dlt runs the jobs of several files side by side: `lock` is held by the one that adds a file and makes the view.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.lock = Lock()
-        self._folder = TemporaryDirectory(prefix="staged-")
+        self._folder = folder
         self._files: dict[str, dict[str, Path]] = {}
-
-    def close(self) -> None:
-        """Delete them."""
-        self._folder.cleanup()
 
     def add(self, table_name: str, file_path: str) -> list[Path]:
         """All files of the table, this one added; a retry adds nothing."""
-        kept = Path(self._folder.name, Path(file_path).name)
+        kept = self._folder / Path(file_path).name
         try:
             os.link(file_path, kept)
         except OSError:  # the file system has no hard links
@@ -251,9 +246,10 @@ def _pool(credentials: DuckDbBaseCredentials) -> DuckDbConnectionPool:
 
 
 def _choose_memory_mb(files: list[Path]) -> int:
-    """What DuckDB may hold while it reads these files: room for three of their widest row groups, uncompressed."""
+    """What DuckDB may hold while it reads these files: room for three of the widest row groups, and each column."""
     metadata = [parquet.read_metadata(file) for file in files]
     widest = max(
         (meta.row_group(n).total_byte_size for meta in metadata for n in range(meta.num_row_groups)), default=0
     )
-    return max(MEMORY_MB, 3 * widest // 1_000_000)
+    columns = max((meta.num_columns for meta in metadata), default=0)
+    return max(MEMORY_MB, 3 * widest // 1_000_000, round(MEMORY_MB / 2 + columns * COLUMN_MB))

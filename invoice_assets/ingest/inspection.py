@@ -52,7 +52,7 @@ def inspect_table(pipeline: Pipeline, spec: ResourceSpec, *, window: Window | No
             return None
         lacks = {column.name: f"{table.value(column)} IS NULL" for column in spec.required_columns}
         breaks = {rule.name: f"NOT ({rule.predicate})" for rule in _find_judgeable_rules(table)}
-        optional = [column for column in spec.columns if column.nullable and column.name in table.types]
+        optional = [column for column in spec.optional_columns if column.name in table.types]
         (totals, missing, implausible, values), sql = _count(
             table,
             _total_counts(table, window),

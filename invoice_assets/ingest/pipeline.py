@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dlt
@@ -17,6 +16,8 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from invoice_assets.ingest.row_refusals import telling_no_rows
+from invoice_assets.ingest.working_folder import open_working_folder
 from invoice_assets.resource_spec import ResourceSpec
 
 
@@ -27,12 +28,15 @@ def open_pipeline(spec: ResourceSpec, *, destination: Destination[Any, Any], dat
     Its folder is private, so that two runs of one asset do not share one, and no package of a run that died is left
     for a later one to load instead of its own data. It keeps no state of dlt's in the destination: what is loaded next
     is decided by Dagster.
+
+    Raises:
+        RowsRefusedError: The warehouse does not take rows of the load.
     """
     logging.getLogger("dlt").addFilter(_is_worth_reading)
-    with TemporaryDirectory(prefix=f"{spec.name}-") as folder:
+    with telling_no_rows(spec), open_working_folder(spec.name) as folder:
         pipeline = dlt.pipeline(
             pipeline_name=f"{dataset}_{spec.name}",
-            pipelines_dir=folder,
+            pipelines_dir=str(folder),
             destination=destination,
             dataset_name=dataset,
         )

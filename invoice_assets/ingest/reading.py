@@ -36,14 +36,19 @@ class Read:
     """
 
     def __init__(
-        self, request: ReadRequest, *, session: ApiSession, on_wait: Callable[[float], None] = lambda _: None
+        self,
+        request: ReadRequest,
+        *,
+        session: ApiSession,
+        batcher: RowBatcher | None = None,
+        on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.request = request
         self._on_wait = on_wait
         self._session = session
         self.started_at = datetime.now(UTC)
         self.report = ScanReport(on_page=self._note_page)
-        self._batcher = RowBatcher(request.spec, window=request.window)
+        self._batcher = batcher or RowBatcher(request.spec, window=request.window)
         self.on_page: Callable[[ScanReport], None] = lambda _: None
         self._arrived: SimpleQueue[pa.Table | ScanReport | BaseException | None] = SimpleQueue()
         self._slots = Semaphore(TABLES_AHEAD)
@@ -106,8 +111,15 @@ class ReadCancelledError(Exception):
 class Reads:
     """The reads of one run: `at_once` side by side, the one that a step asks for and others ahead of their steps."""
 
-    def __init__(self, *, open_session: Callable[[], ApiSession], at_once: int) -> None:
+    def __init__(
+        self,
+        *,
+        open_session: Callable[[], ApiSession],
+        at_once: int,
+        build_batcher: Callable[..., RowBatcher] = RowBatcher,
+    ) -> None:
         self._open_session = open_session
+        self._build_batcher = build_batcher
         self._at_once = at_once
         self._is_worth_it = WORTH_READING_AHEAD_S <= 0
         self._lock = Lock()
@@ -148,7 +160,12 @@ class Reads:
             self._ahead.clear()
 
     def _begin(self, request: ReadRequest) -> Read:
-        read = Read(request, session=self._open_session(), on_wait=self._note_wait)
+        read = Read(
+            request,
+            session=self._open_session(),
+            batcher=self._build_batcher(request.spec, window=request.window),
+            on_wait=self._note_wait,
+        )
         self._begun.add(request.spec.name)
         self._running.add(read)
         Thread(target=self._run, args=(read,), name=f"read {request.spec.name}", daemon=True).start()

@@ -19,13 +19,24 @@ from dlt.sources.rest_api import rest_api_source
 from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
 from invoice_assets.ingest.census import RowCensus
+from invoice_assets.ingest.fitting import refuse_misfits
 from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
-from invoice_assets.ingest.typing import ColumnBatch
+from invoice_assets.ingest.personal_data import Mask
+from invoice_assets.ingest.typing import ColumnBatch, InvalidValueError
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import DELETED_AT, IncrementalRead, ResourceSpec
 
+MAX_NEW_COLUMNS = 500
+"""Fields beside the catalog's that a load may bring: more than an organisation has, and room in a PostgreSQL table."""
+
 BATCH_ROWS = 10_000
 """Rows an Arrow table: dlt's cost is per table, so one per 200-row page loses most of what Arrow gains."""
+
+NAMES_SHOWN, NAME_SHOWN = 3, 40
+"""How many fields an error names, and how many characters of each."""
+
+BATCH_BYTES = 128_000_000
+"""Body that is read for an Arrow table: six times 10,000 rows of the widest resource, so only odd rows reach it."""
 
 
 def build_source(
@@ -57,13 +68,13 @@ def build_source(
     return source
 
 
-def build_load_source(spec: ResourceSpec, tables: Iterator[pa.Table]) -> DltSource:
+def build_load_source(spec: ResourceSpec, tables: Iterator[pa.Table], *, destination_type: str = "duckdb") -> DltSource:
     """Tables of rows on their way into the resource's table: a source whose one resource is merged on the primary key.
 
-    Of two rows with one key the last modified wins.
+    Of two rows with one key the last modified wins. What the destination cannot hold ends the load before it begins.
     """
     resource = dlt.resource(
-        tables,
+        refuse_misfits(tables, spec, destination_type=destination_type),
         name=spec.name,
         primary_key=spec.primary_key,
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
@@ -113,24 +124,51 @@ class RowBatcher:
 
     Rows past the window are left to the window that they belong to. The last table holds what is left, and comes even
     where there are no rows at all: it carries the columns. `census` tells of the rows that were handed on.
+    `personal_data_key` is what personal data is hashed with, where it is.
     """
 
-    def __init__(self, spec: ResourceSpec, *, window: Window = COMPLETE) -> None:
+    def __init__(
+        self,
+        spec: ResourceSpec,
+        *,
+        window: Window = COMPLETE,
+        max_new_columns: int = MAX_NEW_COLUMNS,
+        personal_data_key: str = "",
+    ) -> None:
         self.census = RowCensus(spec)
+        self._max_new_columns = max_new_columns
         self._spec = spec
         self._window = window
-        self._batch = ColumnBatch(spec)
+        self._mask = Mask(spec, key=personal_data_key)
+        self._batch = ColumnBatch(spec, mask=self._mask)
+        self._bytes = 0
         self._seen_on_last_page: set[str] = set()
 
     def __call__(self, page: PageData[Row], meta: Any = None) -> Iterator[pa.Table]:
-        """Take a page in; yield a table where a batch is full or the list is at its end."""
+        """Take a page in; yield a table where a batch is full or the list is at its end.
+
+        Raises:
+            InvalidValueError: A value does not fit its column, or there are more new columns than is allowed.
+        """
         rows = self._choose_rows(page)
         self.census.note(rows)
+        if len(self.census.new_columns) > self._max_new_columns:
+            raise self._refuse_new_columns()
         self._batch.extend(rows, new_columns=self.census.new_columns)
-        if len(self._batch) >= BATCH_ROWS or not page.paginator.has_next_page:
+        self._bytes += len(page.response.content)
+        if len(self._batch) >= BATCH_ROWS or self._bytes >= BATCH_BYTES or not page.paginator.has_next_page:
             # Begun anew before the table is handed on: dlt may bring the next page before it resumes this generator.
-            batch, self._batch = self._batch, ColumnBatch(self._spec)
+            batch, self._batch, self._bytes = self._batch, ColumnBatch(self._spec, mask=self._mask), 0
             yield batch.build_table()
+
+    def _refuse_new_columns(self) -> InvalidValueError:
+        fields = self.census.new_columns
+        some = ", ".join(repr(name[:NAME_SHOWN]) for name in sorted(fields)[:NAMES_SHOWN])
+        return InvalidValueError(
+            f"{self._spec.name}: {len(fields)} fields that the catalog does not know, such as {some}; "
+            f"{self._max_new_columns} is the most that a load may bring. Nothing of it was written: look at the "
+            "source, or set INVOICE_MAX_NEW_COLUMNS to more, then run again."
+        )
 
     def _choose_rows(self, page: list[Row]) -> list[Row]:
         """The rows of the window, less those that the page before brought: a keyset asks for its last ones again."""
@@ -144,4 +182,7 @@ class RowBatcher:
 
     def _is_past_the_window(self, row: Row) -> bool:
         stamp = row.get("last_modified_time") if self._window.end else None
-        return isinstance(stamp, str) and bool(stamp) and self._window.ends_before(stamp)
+        try:
+            return isinstance(stamp, str) and bool(stamp) and self._window.ends_before(stamp)
+        except ValueError:  # no instant: the column refuses it, with the row's key
+            return False

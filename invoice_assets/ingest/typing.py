@@ -4,6 +4,7 @@ Fields that the catalog does not know become text columns of their own (docs/adr
 business of `source.py`. https://arrow.apache.org/docs/python/
 """
 
+import datetime as dt
 from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
 from types import NoneType
@@ -16,9 +17,19 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from invoice_assets.api.envelope import Row, WireNumber
 from invoice_assets.errors import PermanentError
+from invoice_assets.ingest.personal_data import Mask
 from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec
 
 INSTANT = pa.timestamp("us", tz="UTC")
+
+POSTGRES_SYSTEM_COLUMNS = frozenset({"ctid", "cmax", "cmin", "tableoid", "xmax", "xmin"})
+"""https://www.postgresql.org/docs/current/ddl-system-columns.html"""
+
+KEY_SHOWN = 40
+"""Characters of a key that an error shows: twice what the API's have."""
+
+DLT_PREFIX = "_dlt"
+"""How dlt's own columns begin."""
 
 
 class InvalidValueError(PermanentError):
@@ -62,8 +73,9 @@ class ColumnBatch:
     dictionaries and nested values would be walked through by every garbage collection until the table is built.
     """
 
-    def __init__(self, spec: ResourceSpec) -> None:
+    def __init__(self, spec: ResourceSpec, *, mask: Mask | None = None) -> None:
         self._spec = spec
+        self._mask = mask or Mask(spec)
         self._values: dict[str, list[Any]] = {column.name: [] for column in spec.columns}
         self._new_values: dict[str, list[Any]] = {}
 
@@ -82,7 +94,7 @@ class ColumnBatch:
             values += [row.get(field) for row in rows]
 
     def build_table(self) -> pa.Table:
-        """The rows as one Arrow table: the catalog's columns, `deleted_at` (NULL), the new columns as text.
+        """The rows as one Arrow table, masked: the catalog's columns, `deleted_at` (NULL), the new columns as text.
 
         Raises:
             InvalidValueError: A value does not fit its column, or a row has no primary key.
@@ -92,7 +104,7 @@ class ColumnBatch:
         arrays.append(pa.nulls(len(self), INSTANT))
         fields = list(arrow_schema(self._spec))
         for name, column_name in name_new_columns(self._spec, self._new_values).items():
-            arrays.append(_read_text(self._new_values[name]))
+            arrays.append(self._mask.cover_unknown(_read_text(self._new_values[name])))
             fields.append(pa.field(column_name, pa.string()))
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
@@ -108,7 +120,7 @@ class ColumnBatch:
     def _convert(self, column: Column) -> pa.Array:
         values = self._values[column.name]
         try:
-            return _convert(column, values)
+            return self._mask.cover(column, _convert(column, values))
         except _MISFITS:
             raise self._find_invalid_value(column, values) from None
 
@@ -119,7 +131,7 @@ class ColumnBatch:
                 _convert(column, [value])
             except _MISFITS:
                 return InvalidValueError(
-                    f"{self._spec.name}: {column.name} of {self._spec.primary_key} {key} is a JSON "
+                    f"{self._spec.name}: {column.name} of {self._spec.primary_key} {show_key(key)} is a JSON "
                     f"{json_type(value)} that does not fit {arrow_type(column)}. Nothing of this load was written: "
                     "mend the value at the source, or the column's type in invoice_assets/catalog.py."
                 )
@@ -130,18 +142,35 @@ def name_new_columns(spec: ResourceSpec, fields: Iterable[str]) -> dict[str, str
     """Fields of the wire that the catalog does not know, and the columns they land in.
 
     A field that is spelled like a column keeps its name. One that would lose something in becoming a column's name, or
-    would take the place of a column that is there, gets a suffix made of its own spelling: whatever other fields come
-    with it, in this run or the next, it lands in the same column, and in nobody else's.
+    would take the place of a column that is there, or of dlt's or the database's own, gets a suffix made of its own
+    spelling: whatever other fields come with it, in this run or the next, it lands in the same column.
+
+    Raises:
+        InvalidValueError: Two of the fields would land in one column all the same.
     """
-    taken = {column.name for column in spec.columns} | {DELETED_AT}
-    return {field: _name_column(field, taken) for field in fields}
+    taken = {column.name for column in spec.columns} | {DELETED_AT} | POSTGRES_SYSTEM_COLUMNS
+    named: dict[str, str] = {}
+    for field in fields:
+        name = _name_column(field, taken)
+        if (other := named.setdefault(name, field)) != field:
+            raise InvalidValueError(
+                f"{spec.name}: the fields {other!r} and {field!r} would both become the column {name}. Nothing of this "
+                "load was written: rename one of them at the source."
+            )
+    return {field: name for name, field in named.items()}
 
 
 def _name_column(field: str, taken: Set[str]) -> str:
-    name = NamingConvention().normalize_identifier(field or "unnamed")
-    if name == field and name not in taken:
+    name = NamingConvention().normalize_identifier(field if field.strip() else "unnamed")
+    is_of_dlt = name.startswith(DLT_PREFIX)
+    if name == field and name not in taken and not is_of_dlt:
         return name
-    return f"{name}_{sha256(field.encode()).hexdigest()[:6]}"
+    return f"{name.lstrip('_') if is_of_dlt else name}_{sha256(field.encode()).hexdigest()[:6]}"
+
+
+def show_key(key: object) -> str:
+    """A primary key as an error shows it: its beginning, without what could break a line or a terminal."""
+    return (key if isinstance(key, str) else encode_json(key))[:KEY_SHOWN].encode("unicode_escape").decode()
 
 
 def json_type(value: object) -> str:
@@ -200,7 +229,12 @@ def _convert(column: Column, values: list[Any]) -> pa.Array:
         texts = _blank(texts, "")
     if column.data_type == "bigint":
         texts = texts.cast(pa.decimal128(38, 6))
-    return texts.cast(arrow_type(column))
+    read = texts.cast(arrow_type(column))
+    if column.data_type in _YEARS_1_TO_9999:
+        earliest, latest = _YEARS_1_TO_9999[column.data_type]
+        if pc.any(pc.or_(pc.less(read, earliest), pc.greater(read, latest))).as_py():
+            raise OverflowError("before the year 1 or after 9999")
+    return read
 
 
 def _blank(texts: pa.Array, *blanks: str) -> pa.Array:
@@ -220,6 +254,12 @@ def _read_text(values: list[Any]) -> pa.Array:
         texts = [value if value is None or isinstance(value, str) else encode_json(value) for value in values]
         return pa.array(texts, pa.string())
 
+
+_YEARS_1_TO_9999 = {
+    "date": (pa.scalar(dt.date.min), pa.scalar(dt.date.max)),
+    "timestamp": tuple(pa.scalar(end.replace(tzinfo=dt.UTC), INSTANT) for end in (dt.datetime.min, dt.datetime.max)),
+}
+"""What PostgreSQL and every Python client can read; ISO 8601 has a year 0, and an offset leads into the year 10000."""
 
 _BOOLEANS = {"true": True, "false": False, "": None}
 _NO_JSON = ("null", '""')

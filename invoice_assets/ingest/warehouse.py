@@ -5,6 +5,7 @@ What is loaded into it lives in `pipeline.py`. https://dlthub.com/docs/general-u
 
 import logging
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ from dlt.common.destination import Destination, TLoaderFileFormat
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from invoice_assets.errors import PermanentError, TransientError
+from invoice_assets.ingest.file_modes import for_the_owner_alone
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError, explain
+from invoice_assets.ingest.working_folder import open_working_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,14 +31,6 @@ _HELD_BY_THIS_PROCESS = "Unique file handle conflict"
 _log = logging.getLogger(__name__)
 
 
-class WarehouseLockedError(TransientError):
-    """Another process has the DuckDB file open, and did not let go in time."""
-
-
-class WarehouseUnusableError(PermanentError):
-    """The DuckDB file cannot be opened for a reason that waiting does not mend."""
-
-
 @contextmanager
 def open_destination(destination_type: str, *, database: str, patience_s: float) -> Iterator[Destination[Any, Any]]:
     """The destination, for as long as the context is open.
@@ -45,19 +40,29 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
 
     Raises:
         WarehouseLockedError: Another process held the file for longer than that; the message says which.
-        WarehouseUnusableError: The file cannot be opened at all.
+        PermanentError: The file cannot be opened at all.
     """
     if destination_type != "duckdb":
-        yield dlt.destination(NAMED_DESTINATION)
+        with for_the_owner_alone():
+            yield _name_destination(destination_type)
         return
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
-    connection = attach_duckdb(Path(database), patience_s=patience_s)
-    try:
-        with closing(LoadDuckDb(DuckDbCredentials(connection))) as destination:
-            yield destination
-    finally:
-        connection.close()
+    with (
+        closing(attach_duckdb(Path(database), patience_s=patience_s)) as connection,
+        open_working_folder("staged") as folder,
+        for_the_owner_alone(),
+    ):
+        yield LoadDuckDb(DuckDbCredentials(connection), folder=folder)
+
+
+def _name_destination(destination_type: str) -> Destination[Any, Any]:
+    """A destination that dlt configures by the name under which the environment describes it."""
+    if destination_type != "postgres":
+        return dlt.destination(NAMED_DESTINATION)
+    from invoice_assets.ingest.postgres_destination import LoadPostgres
+
+    return LoadPostgres(destination_name=NAMED_DESTINATION)
 
 
 def choose_file_format(destination_type: str) -> TLoaderFileFormat | None:
@@ -86,12 +91,13 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
         before_sleep=_say_once_who_is_waited_for(path),
         reraise=True,
     )
+    spill_folder = path.with_name(f"{path.name}.tmp")
     connection = duckdb.connect(
-        config={"threads": 1, "memory_limit": f"{MEMORY_MB}MB", "temp_directory": f"{path}.tmp"}
+        config={"threads": 1, "memory_limit": f"{MEMORY_MB}MB", "temp_directory": str(spill_folder)}
     )
     quoted_path = "'" + str(path).replace("'", "''") + "'"
     try:
-        retrying(connection.execute, f"ATTACH {quoted_path} AS {CATALOG}")
+        retrying(for_the_owner_alone()(connection.execute), f"ATTACH {quoted_path} AS {CATALOG}")
     except duckdb.Error as error:
         connection.close()
         if holder := _find_holder(error):
@@ -99,7 +105,11 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
                 f"{path} is in use by {holder}, which did not let go within {patience_s:g} s. DuckDB takes one writing "
                 "process at a time: close that one or wait for it, then run again."
             ) from error
-        raise WarehouseUnusableError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+        raise explain([error], place=str(path)) or WarehouseUnusableError(
+            f"{path} cannot be opened: {str(error).splitlines()[0]}. Check DESTINATION__WAREHOUSE__CREDENTIALS."
+        ) from error
+    # Whoever has the file has this folder: what is in it now was left by a process that was killed.
+    shutil.rmtree(spill_folder, ignore_errors=True)
     return connection
 
 

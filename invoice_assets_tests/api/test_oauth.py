@@ -328,6 +328,17 @@ def test_any_other_answer_of_the_token_url_is_permanent(
     assert (answering_server.received, waits) == (["POST /token"], [])
 
 
+@pytest.mark.parametrize("secret", ["client_secret", "refresh_token"])
+def test_an_accounts_server_that_repeats_a_secret_is_not_quoted_with_it(
+    answering_server: AnsweringServer, grant: RefreshTokenGrant, policy: RetryPolicy, secret: str
+) -> None:
+    answering_server.answers = [_answer({"error": f"no such {getattr(grant, secret)}"})]
+    moved = replace(grant, token_url=answering_server.url("/token"))
+
+    with pytest.raises(TokenRejectedError, match=r"\(no such \*\*\*\)"):
+        request_access_token(moved, now=0.0, policy=policy)
+
+
 @pytest.mark.parametrize("fault", ["token_html", "token_without_access_token"])
 def test_a_200_without_an_access_token_is_an_invalid_response(
     sandbox: Sandbox, tokens: AccessTokenProvider, fault: str

@@ -75,6 +75,17 @@ def test_a_request_counts_for_a_minute(age_ms: int, waits: bool) -> None:
     assert _would_wait(pacer) is waits
 
 
+def test_a_wait_for_the_quota_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "invoice_assets")
+    pacer = RequestPacer(requests_per_minute=1)
+    for _ in range(3):
+        pacer.wait()
+        for request in _bucket(pacer).items:
+            request.timestamp -= MINUTE_MS - 50
+
+    assert caplog.messages == ["waiting for the quota of 1 requests a minute, which all runs of this deployment share"]
+
+
 def test_a_retry_is_paced_like_any_request(sandbox: Sandbox, open_session: OpenSession) -> None:
     """The organisation's quota counts attempts, so the pacer must as well."""
     pacer = RequestPacer(requests_per_minute=100)

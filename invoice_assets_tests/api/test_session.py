@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import logging
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,9 +14,10 @@ from requests.exceptions import InvalidSchema
 
 from invoice_assets.api.envelope import decode_envelope
 from invoice_assets.api.errors import ConfigurationError, PermissionDeniedError, QuotaExceededError
+from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
 from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.retries import RetryPolicy
-from invoice_assets.api.session import ApiAccount, ApiSession, ApiUsage
+from invoice_assets.api.session import CHUNK_BYTES, ApiAccount, ApiSession, ApiUsage, BodyTooLargeError
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
 from invoice_assets_tests.conftest import Answer, AnsweringServer, OpenSession
 from invoice_assets_tests.sandbox.limits import Limits
@@ -311,6 +314,26 @@ def test_a_redirect_is_refused_and_not_followed(sandbox: Sandbox, session: ApiSe
     assert (_statuses(sandbox), waits) == ([302], [])
 
 
+def test_a_server_that_repeats_the_token_is_not_quoted_with_it(
+    answering_server: AnsweringServer, policy: RetryPolicy
+) -> None:
+    grant = RefreshTokenGrant(
+        token_url=answering_server.url("/token"), client_id="id", client_secret="secret", refresh_token="refresh"
+    )
+    refused = Answer(400, b'{"code": 2, "message": "Zoho-oauthtoken 1000.s3cret: not understood"}')
+    answering_server.answers = [Answer(200, b'{"access_token": "1000.s3cret"}'), refused]
+    account = ApiAccount(base_url=answering_server.url("/"), organization_id="1")
+    tokens, pacer = AccessTokenProvider(grant, policy=policy), RequestPacer(requests_per_minute=0)
+
+    with (
+        ApiSession(account, tokens=tokens, pacer=pacer, policy=policy) as session,
+        pytest.raises(PermanentError, match=r"Zoho-oauthtoken \*\*\*: not understood") as raised,
+    ):
+        session.get(answering_server.url("/items"))
+
+    assert "s3cret" not in str(raised.value)
+
+
 def test_usage_counts_requests_and_bytes(sandbox: Sandbox, session: ApiSession) -> None:
     first = session.get(sandbox.url("items"))
     second = session.get(sandbox.url("users"))
@@ -389,6 +412,79 @@ def test_an_answer_without_quota_leaves_the_last_report(
     session.get(answering_server.url("/items"))
 
     assert session.usage.quota_remaining == 9_999
+
+
+@pytest.mark.parametrize("reset", ["9" * 20, "-" + "9" * 20, "9" * 5000, "²", "tomorrow"])
+def test_a_quota_that_is_told_in_nonsense_harms_nobody(
+    answering_server: AnsweringServer, open_session: OpenSession, reset: str
+) -> None:
+    """A number of seconds that no calendar has room for ended the load with an OverflowError."""
+    reset_in_latin1 = reset.encode().decode("latin-1")
+    answering_server.answers = [
+        Answer(200, headers={"X-Rate-Limit-Remaining": "7", "X-Rate-Limit-Reset": reset_in_latin1})
+    ]
+    session = open_session(base_url=answering_server.url("/"))
+
+    session.get(answering_server.url("/items"))
+
+    assert session.usage.quota_remaining == 7
+
+
+ONE_MB = 1_000_000
+MEMBER = gzip.compress(bytes(10 * ONE_MB))
+BOMB = Answer(200, MEMBER * 200, {"Content-Encoding": "gzip"})
+"""Two gigabytes in two megabytes."""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(200, b"{" + b" " * 2 * ONE_MB), id="long"),
+        pytest.param(Answer(200, b" " * 65_536, is_endless=True), id="endless"),
+        pytest.param(BOMB, id="gzip bomb"),
+        pytest.param(replace(BOMB, status=500), id="gzip bomb in an error"),
+        pytest.param(
+            replace(BOMB, headers={"Content-Encoding": "gzip, gzip"}, body=gzip.compress(BOMB.body)), id="twice"
+        ),
+    ],
+)
+def test_a_body_beyond_the_limit_is_refused_while_it_arrives(
+    answering_server: AnsweringServer, open_session: OpenSession, waits: list[float], answer: Answer
+) -> None:
+    answering_server.answers = [answer]
+    session = open_session(base_url=answering_server.url("/"), max_body_mb=1)
+    tracemalloc.start()
+
+    with pytest.raises(
+        BodyTooLargeError, match=r"^GET /items was answered with more than 1 MB.*INVOICE_API_MAX_BODY_MB"
+    ):
+        session.get(answering_server.url("/items"))
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * CHUNK_BYTES
+    assert (len(answering_server.received), waits) == (1, [])
+
+
+def test_the_connection_of_a_body_that_was_refused_is_not_used_again(
+    answering_server: AnsweringServer, open_session: OpenSession
+) -> None:
+    """What was left of the body would be read as the next answer."""
+    answering_server.answers = [Answer(200, b" " * 3 * ONE_MB), Answer(200, b'{"code":0}')]
+    session = open_session(base_url=answering_server.url("/"), max_body_mb=1)
+    with pytest.raises(BodyTooLargeError):
+        session.get(answering_server.url("/items"))
+
+    assert session.get(answering_server.url("/items")).json() == {"code": 0}
+
+
+def test_a_body_of_just_the_limit_is_read(answering_server: AnsweringServer, open_session: OpenSession) -> None:
+    body = b'{"code":0}'.ljust(ONE_MB)
+    answering_server.answers = [Answer(200, gzip.compress(body), {"Content-Encoding": "gzip"})]
+    session = open_session(base_url=answering_server.url("/"), max_body_mb=1)
+
+    assert session.get(answering_server.url("/items")).content == body
+    assert session.usage.bytes == ONE_MB
 
 
 def test_the_token_goes_to_no_other_host_than_the_api(

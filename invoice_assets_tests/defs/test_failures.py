@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def test_dagster_is_told_whether_a_rerun_can_help(error: InvoicingError, retried
     assert failure.value.metadata["a_rerun_can_help"].value is retried
 
 
+def test_an_error_of_the_disk_is_told_as_one_that_a_rerun_does_not_mend() -> None:
+    """What dlt, a driver or the operating system raised used to pass as it was, and its step to be tried again."""
+    with pytest.raises(Failure) as failure, report_failures(INVOICES):
+        raise OSError(errno.ENOSPC, "No space left on device", "rows.parquet")
+
+    assert failure.value.allow_retries is False
+    assert failure.value.metadata["error_class"].value == "DiskFullError"
+    assert str(failure.value.description).startswith("invoices: there is no space left for rows.parquet")
+
+
 def test_a_failed_step_names_the_resource_the_request_the_answer_and_the_next_step(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +92,7 @@ def test_a_locked_warehouse_is_reported_before_the_api_is_asked(
 
     result = project.materialize("taxes")
 
-    assert "cannot be opened" in failures_of(result)["load_taxes"]
+    assert "is damaged or no database" in failures_of(result)["load_taxes"]
     assert sandbox.ledger.requests("taxes") == []
     assert [e for e in result.all_events if e.event_type is DagsterEventType.STEP_FAILURE]
 

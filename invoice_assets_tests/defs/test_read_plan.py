@@ -191,6 +191,6 @@ def test_a_read_that_no_step_takes_ends_with_the_run(tmp_path: Path, monkeypatch
 
         result = project.materialize("taxes", "users")
 
-        assert "cannot be opened" in failures_of(result)["load_users"]
+        assert "is damaged or no database" in failures_of(result)["load_users"]
         assert_no_read_is_left()
         assert len(sandbox.ledger.requests("users")) < 15

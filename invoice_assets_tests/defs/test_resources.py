@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ def test_secrets_stay_names_of_variables(sandbox: Sandbox) -> None:
     assert isinstance(resource.client_secret, EnvVar)
     assert isinstance(resource.refresh_token, EnvVar)
     assert isinstance(resource.client_id, EnvVar)
+
+
+def test_the_key_of_hashes_stays_the_name_of_its_variable() -> None:
+    resource = InvoiceApiResource.from_settings(Settings(names_set=frozenset({"INVOICE_PERSONAL_DATA_KEY"})))
+
+    assert resource.personal_data_key == EnvVar("INVOICE_PERSONAL_DATA_KEY")
 
 
 def test_all_sessions_of_a_resource_share_one_token(sandbox: Sandbox) -> None:
@@ -104,3 +111,7 @@ def test_the_database_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, 
     resource = WarehouseResource.from_settings(Settings())
 
     assert resource.database == str(tmp_path / "data" / "invoicing.duckdb")
+
+
+def test_the_wait_for_the_warehouse_is_the_one_that_is_set() -> None:
+    assert WarehouseResource.from_settings(replace(Settings(), warehouse_patience_s=7.0)).patience_s == 7.0

@@ -36,6 +36,13 @@ def test_long_identifiers_that_differ_in_their_last_digit_are_two_keys() -> None
     assert census.keys == 2
 
 
+def test_a_key_is_counted_as_the_text_that_it_is_in_the_table() -> None:
+    """An identifier that comes as a number is the same one; a list cannot be hashed at all."""
+    census = take([{"thing_id": "5"}, {"thing_id": 5}, {"thing_id": ["5"]}, {"thing_id": {}}, {"thing_id": True}])
+
+    assert (census.rows, census.keys) == (5, 4)
+
+
 @pytest.mark.parametrize("batches", [[], [[]], [[], []]], ids=["no batch", "an empty batch", "two empty batches"])
 def test_a_read_without_rows_says_nothing_about_columns(batches: list[list[Row]]) -> None:
     census = take(*batches)

@@ -8,7 +8,7 @@ from dlt.pipeline.pipeline import Pipeline
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.ingest.inspection import TableInspection, inspect_table
 from invoice_assets.ingest.windows import COMPLETE, Window
-from invoice_assets.resource_spec import ResourceSpec
+from invoice_assets.resource_spec import PersonalData, ResourceSpec
 from invoice_assets_tests.ingest.stored import THINGS, create_table, thing
 
 GONE = "2026-03-09T03:00:00+00:00"
@@ -385,3 +385,15 @@ def test_every_rule_of_the_catalog_is_sql_that_the_warehouse_takes(pipeline: Pip
 
     assert table.implausible == {rule.name: 0 for rule in spec.plausibility_rules}
     assert set(table.missing) == {column.name for column in spec.required_columns}
+
+
+def test_a_column_that_is_omitted_is_not_asked_for_values(pipeline: Pipeline) -> None:
+    """Required or not: that it is NULL in every row is what was asked for, and no sign of anything."""
+    columns = tuple(replace(column, personal=column.name in ("name", "note")) for column in THINGS.columns)
+    spec = replace(THINGS, columns=columns, personal_data=PersonalData.OMIT)
+    create_table(pipeline, spec, thing("1", name=None, note=None))
+
+    table = inspect(pipeline, spec=spec)
+
+    assert "name" not in table.missing
+    assert not {"name", "note"} & (table.empty | table.filled.keys())

@@ -69,7 +69,7 @@ def test_the_working_folder_is_gone_afterwards(tmp_path: Path, monkeypatch: pyte
 
     with open_pipeline(INVOICES, destination=dlt.destinations.duckdb(":memory:"), dataset="invoicing") as pipeline:
         folder = Path(pipeline.pipelines_dir)
-        assert folder.parent == tmp_path
+        assert folder.parent.parent == tmp_path
         assert folder.exists()
 
     assert not folder.exists()

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from dlt.extract.exceptions import ResourceExtractionError
 
 from invoice_assets.catalog import CONTACTS, INVOICES, RESOURCES, TAXES
 from invoice_assets.ingest import source
@@ -138,3 +140,50 @@ def test_batches_span_pages(sandboxes: dict[int, Sandbox], monkeypatch: pytest.M
 
 def test_a_row_that_comes_twice_is_settled_by_its_stamp() -> None:
     assert build_column_hints(INVOICES)["last_modified_time"]["dedup_sort"] == "desc"
+
+
+def test_more_new_columns_than_the_limit_are_refused_by_number_and_name(sandbox: Sandbox) -> None:
+    for name in ("cf_b", "cf_a", "cf_d", "cf_c"):
+        sandbox.add_field("invoices", name, "planted")
+
+    with pytest.raises(ResourceExtractionError) as refused:
+        read_resource(sandbox, INVOICES, batcher=RowBatcher(INVOICES, max_new_columns=3))
+
+    said = str(refused.value.__cause__)
+    assert said.startswith(
+        "invoices: 4 fields that the catalog does not know, such as 'cf_a', 'cf_b', 'cf_c'; 3 is the"
+    )
+    assert "INVOICE_MAX_NEW_COLUMNS" in said
+    assert "planted" not in said
+
+
+def test_as_many_new_columns_as_the_limit_are_loaded(sandbox: Sandbox) -> None:
+    sandbox.add_field("invoices", "cf_a", "x")
+
+    table = read_resource(sandbox, INVOICES, batcher=RowBatcher(INVOICES, max_new_columns=1))
+
+    assert table["cf_a"].to_pylist() == ["x"] * 3
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", "2026-06-09T09:46:21", "9" * 40], ids=["words", "no offset", "digits"])
+def test_a_stamp_that_is_no_instant_is_refused_by_its_key_in_a_window_too(sandbox: Sandbox, stamp: str) -> None:
+    """Whether such a row is past the window cannot be said; asking ended the load with a ValueError."""
+    key = next(sandbox.rows("invoices"))["invoice_id"]
+    sandbox.set_silently("invoices", key, last_modified_time=stamp)
+    batcher = RowBatcher(INVOICES, window=Window(end=datetime(2100, 1, 1, tzinfo=UTC)))
+
+    with pytest.raises(ResourceExtractionError) as refused:
+        read_resource(sandbox, INVOICES, batcher=batcher)
+
+    assert f"invoices: last_modified_time of invoice_id {key} is a JSON string" in str(refused.value.__cause__)
+
+
+def test_rows_that_are_large_make_a_table_of_their_own(
+    sandboxes: dict[int, Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand rows of a megabyte would fill the memory before the batch is full."""
+    monkeypatch.setattr(source, "BATCH_BYTES", 1)
+
+    table = read_resource(sandboxes[450], TAXES)
+
+    assert [len(chunk) for chunk in table["tax_id"].chunks] == [200, 200, 50]

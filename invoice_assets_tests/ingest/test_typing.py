@@ -71,6 +71,9 @@ def convert(column: Column, *values: str) -> list[object]:
         pytest.param(json("value", "j"), '{"a": [1.50, "é"]}', '{"a":[1.50,"é"]}', id="JSON keeps its digits"),
         pytest.param(json("value", "j"), "[]", "[]", id="an empty list is a value"),
         pytest.param(json("value", "j"), '""', None, id="no JSON"),
+        pytest.param(json("value", "j"), '"null"', '"null"', id="a text in JSON"),
+        pytest.param(text("value", "t"), r'"\u0000"', "\0", id="NUL"),
+        pytest.param(money("value", "m"), "-0", Decimal(0), id="nothing below zero"),
     ],
 )
 def test_a_value_is_stored_exactly(column: Column, wire: str, stored: object) -> None:
@@ -88,11 +91,25 @@ def test_an_absent_key_is_null() -> None:
     [
         pytest.param(money("value", "m"), "0.1234567", id="more digits than the scale"),
         pytest.param(money("value", "m"), "1e400", id="beyond the precision"),
+        pytest.param(money("value", "m"), "1e-400", id="beyond the scale"),
+        pytest.param(money("value", "m"), "9" * 40, id="forty digits"),
+        pytest.param(money("value", "m"), '"NaN"', id="no number"),
+        pytest.param(money("value", "m"), '"-Infinity"', id="no end"),
+        pytest.param(money("value", "m"), "true", id="a boolean where money was"),
+        pytest.param(money("value", "m"), "[1]", id="a list where money was"),
+        pytest.param(boolean("value", "b"), "1", id="a number where a boolean was"),
         pytest.param(money("value", "m"), '"a secret amount"', id="words where money was"),
         pytest.param(integer("value", "i"), "1.5", id="a fraction where an integer was"),
         pytest.param(integer("value", "i"), "18446744073709551616", id="an integer of more than 64 bits"),
         pytest.param(boolean("value", "b"), '"perhaps"', id="words where a boolean was"),
         pytest.param(date_column("value", "d"), '"0000-00-00"', id="a day that never was"),
+        pytest.param(date_column("value", "d"), '"0000-01-01"', id="a day of the year 0"),
+        pytest.param(date_column("value", "d"), '"2026-02-30"', id="a day that February lacks"),
+        pytest.param(date_column("value", "d"), "20260228", id="a number where a day was"),
+        pytest.param(timestamp("value", "t"), '"9999-12-31T23:59:59-0100"', id="an offset into the year 10000"),
+        pytest.param(timestamp("value", "t"), '"0001-01-01T00:00:00+0100"', id="an offset into the year 0"),
+        pytest.param(timestamp("value", "t"), '"2026-06-09T09:46:21+9999"', id="an offset of four days"),
+        pytest.param(timestamp("value", "t"), '"2026-06-09T09:46:21.1234567Z"', id="finer than a microsecond"),
         pytest.param(timestamp("value", "t"), '"yesterday"', id="words where an instant was"),
         pytest.param(timestamp("value", "t"), '"2026-06-09T09:46:21"', id="an instant without its offset"),
     ],
@@ -149,6 +166,29 @@ def test_two_fields_that_normalise_to_one_name_stay_apart() -> None:
     assert names["cf_area"] == "cf_area"
     assert all(re.fullmatch(r"[a-z_]+_[0-9a-f]{6}", column) for field, column in names.items() if field != "cf_area")
     assert len(set(names.values())) == 5
+
+
+@pytest.mark.parametrize("field", ["_dlt_id", "_dlt_load_id", "_DLT_ID", "ctid", "xmin"])
+def test_a_field_takes_no_column_of_dlt_or_of_the_database(field: str) -> None:
+    """dlt wrote its own value over the field's; PostgreSQL refused to make the column, and so the table."""
+    (column,) = name_new_columns(build_things(), [field]).values()
+
+    assert re.fullmatch(rf"{field.strip('_').lower()}_[0-9a-f]{{6}}", column)
+
+
+@pytest.mark.parametrize("field", ["", " ", "\n\t", "\0", "\u200b", "名前", "__", '"'])
+def test_a_field_without_a_letter_gets_a_column_all_the_same(field: str) -> None:
+    (column,) = name_new_columns(build_things(), [field]).values()
+
+    assert re.fullmatch(r"[a-z]+_[0-9a-f]{6}", column)
+
+
+def test_two_fields_that_would_share_a_column_are_refused_by_name() -> None:
+    """One is spelled as the column of the other is called; the second used to take the first one's place."""
+    (column,) = name_new_columns(build_things(), ["cf_Area"]).values()
+
+    with pytest.raises(InvalidValueError, match=rf"things: the fields 'cf_Area' and '{column}' would both become"):
+        name_new_columns(build_things(), ["cf_Area", column])
 
 
 def test_a_field_lands_in_the_same_column_whatever_comes_with_it() -> None:

@@ -8,13 +8,8 @@ import duckdb
 import pytest
 
 from invoice_assets.ingest.duckdb_destination import MEMORY_MB
-from invoice_assets.ingest.warehouse import (
-    WarehouseLockedError,
-    WarehouseUnusableError,
-    attach_duckdb,
-    choose_file_format,
-    open_destination,
-)
+from invoice_assets.ingest.warehouse import attach_duckdb, choose_file_format, open_destination
+from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
 
@@ -76,7 +71,7 @@ def test_a_file_that_is_no_database_is_refused_for_good(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     path.write_text("not a database " * 1000)
 
-    with pytest.raises(WarehouseUnusableError, match=r"w\.duckdb cannot be opened") as refused:
+    with pytest.raises(WarehouseUnusableError, match=r"w\.duckdb is damaged or no database") as refused:
         attach_duckdb(path, patience_s=0)
 
     assert not refused.value.transient
@@ -120,3 +115,27 @@ def test_what_does_not_fit_into_memory_is_spilled_beside_the_database(tmp_path: 
 
 def test_duckdb_never_gets_its_default_file_format() -> None:
     assert choose_file_format("duckdb") == "parquet"
+
+
+def test_what_a_killed_load_had_written_beside_the_file_is_deleted_by_the_next(tmp_path: Path) -> None:
+    """DuckDB works on disk where memory does not do, and deletes that only on closing."""
+    left = tmp_path / "w.duckdb.tmp" / "duckdb_temp_storage_DEFAULT-0.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"rows")
+
+    attach_duckdb(tmp_path / "w.duckdb", patience_s=0).close()
+
+    assert not left.parent.exists()
+
+
+def test_what_a_living_load_has_written_beside_the_file_is_let_be(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    written = tmp_path / "w.duckdb.tmp" / "duckdb_temp_storage_DEFAULT-0.tmp"
+    with another_process_holding(path):
+        written.parent.mkdir()
+        written.write_bytes(b"rows")
+
+        with pytest.raises(WarehouseLockedError):
+            attach_duckdb(path, patience_s=0)
+
+        assert written.read_bytes() == b"rows"

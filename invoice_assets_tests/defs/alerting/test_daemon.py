@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +12,10 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from invoice_assets_tests.alerts.receivers import Webhook
+from invoice_assets_tests.daemon import Daemon
 from invoice_assets_tests.defs.alerting.daemon_location import CHECKS
 
-DAEMON = Path(sys.executable).with_name("dagster-daemon")
-PATIENCE_S = 60.0
 UNIQUE, PLAUSIBLE, COLUMNS = CHECKS
-
-
-class Daemon:
-    """A daemon and its code servers, a process group of their own, which can be killed at one blow."""
-
-    def __init__(self, home: Path, urls: str) -> None:
-        self._log = home / "daemon.log"
-        self._environment = {**os.environ, "DAGSTER_HOME": str(home), "INVOICE_ALERT_URLS": urls}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the processes; they need some seconds until they look."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(DAEMON), "run", "-m", "invoice_assets_tests.defs.alerting.daemon_location"],
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def kill(self) -> None:
-        """Kill -9 all of them."""
-        if self._process is not None and self._process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Return once the condition holds; fail with what the daemon said where it takes too long."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline, self._log.read_text()[-5000:]
-            assert self._process is not None
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=0.1)
 
 
 class Trap(list[Any]):
@@ -95,7 +52,9 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def daemon(home: Path, instance: DagsterInstance, webhook: Webhook) -> Iterator[Daemon]:
-    running = Daemon(home, webhook.url)
+    running = Daemon(
+        home, "invoice_assets_tests.defs.alerting.daemon_location", environment={"INVOICE_ALERT_URLS": webhook.url}
+    )
     yield running
     running.kill()
 

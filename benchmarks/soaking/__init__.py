@@ -1,0 +1,1 @@
+"""The parts of the soak, which `benchmarks/soak.py` puts together."""
