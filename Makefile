@@ -1,11 +1,12 @@
 # Every command a developer needs; `make help` lists them.
 PYTHON ?= python3
+MINUTES ?= 3
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test lint types layers validate check audit bench docs lock clean help
+.PHONY: setup demo dev sandbox test reliability soak lint types layers validate check audit bench docs lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -25,8 +26,14 @@ dev: setup ## Start dagster dev, and the sandbox API unless .env names a real on
 sandbox: setup ## Run the sandbox API alone and write a ready-made .env where there is none
 	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
 
-test: setup ## Run the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2
+test: setup ## Run the test suite
+	$(BIN)/python -m pytest --numprocesses 2 --ignore=invoice_assets_tests/reliability
+
+reliability: setup ## Break real loads and look what comes of them: faults, crashes, concurrency, odd input, secrets
+	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/reliability
+
+soak: setup ## Disturb a deployment for MINUTES (3), with faults, changes and restarts, and look at what is left
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 lint: setup ## Check style and format with ruff
 	$(BIN)/ruff check .
@@ -41,7 +48,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test lint types layers validate ## Everything that CI runs
+check: test reliability soak lint types layers validate ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
@@ -61,4 +68,4 @@ clean: ## Remove everything that make has made: .venv, data and caches
 	rm -rf .venv data build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'

@@ -19,7 +19,10 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets_tests.equality import compare_rows, key_rows
 
 GROWTH_BOUND = 0.1
-"""Of anything, from the first sample to the last, as a share of its mean."""
+"""Of memory and of event logs, from the first sample to the last, as a share of its mean."""
+
+FILES_BOUND = 10
+"""Open files by which a process may grow: a run under way has several; one that stays from each would be more."""
 
 STATE_BOUND = 6_000_000
 """SQLite's write-ahead log begins anew after 1,000 pages of 4 KB; the rest is a token and a minute's requests."""
@@ -62,17 +65,20 @@ def judge(soak: Soak) -> Outcome:
     compared = _compare_tables(soak)
     with soak.deployment.open_instance() as instance:
         runs = instance.get_run_records()
-    growth = {}
-    for role in (DAEMON, CODE_SERVER):
-        growth[f"memory, MB, of the {role}"] = measure_growth(soak.vitals.follow(role, "memory_mb"))
-        files = find_floors(soak.vitals.follow(role, "open_files"))
-        growth[f"open files, at their fewest, of the {role}"] = measure_growth(files)
+    roles = (DAEMON, CODE_SERVER)
+    growth = {f"memory, MB, of the {role}": measure_growth(soak.vitals.follow(role, "memory_mb")) for role in roles}
     growth |= {
         f"bytes of an event log, {schedule}": found for schedule, found in _measure_event_logs(runs, soak).items()
     }
+    files = {
+        f"open files, at their fewest, of the {role}": measure_growth(
+            find_floors(soak.vitals.follow(role, "open_files"))
+        )
+        for role in roles
+    }
     return Outcome(
         title="Soak",
-        tables=(_describe_deeds(soak, runs, compared), _describe_growth(growth)),
+        tables=(_describe_deeds(soak, runs, compared), _describe_growth(growth | files)),
         targets=(
             *_judge_loads(soak, runs, compared),
             Target(claim="bytes left in the working folder", figure=soak.bytes_left, bound=0),
@@ -80,6 +86,10 @@ def judge(soak: Soak) -> Outcome:
             *(
                 Target(claim=f"growth of the {what}", figure=found.share, bound=GROWTH_BOUND)
                 for what, found in growth.items()
+            ),
+            *(
+                Target(claim=f"more {what}", figure=found.last - found.first, bound=FILES_BOUND)
+                for what, found in files.items()
             ),
             Target(
                 claim="samples of the process that was followed least",
