@@ -161,6 +161,7 @@ class _FileTables(SharedTables):
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
+        """A connection that has the file's write lock."""
         with self._engine.connect() as connection:
             with _file_errors_told(self._path):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -250,6 +251,7 @@ class _DatabaseTables(SharedTables):
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
+        """A connection that has the advisory lock."""
         with _database_errors_told():
             connection = self._engine.connect()
         with connection:

@@ -31,9 +31,11 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from invoice_assets.ingest.warehouse import LOCK_POLL_S
 from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
 from invoice_assets.resource_spec import ResourceSpec
+
+LOCK_POLL_S = 0.5
+"""How often a load that waits for a table asks for it."""
 
 _CHANGE_OF_TABLES = "change of tables"
 _HOLDER = """

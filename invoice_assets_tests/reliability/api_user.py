@@ -7,7 +7,7 @@ send; each is answered by a line: "done", or the error. What a test makes of man
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
@@ -61,6 +61,12 @@ def start_api_users(count: int, environment: Mapping[str, str]) -> Iterator[list
         for process in processes:
             process.kill()
             process.communicate()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return as soon as the condition holds."""
+    while not condition():
+        os.sched_yield()
 
 
 def open_session(environment: Mapping[str, str]) -> ApiSession:

@@ -5,7 +5,6 @@ One process's pacing is tested in `api/test_pacing.py`.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from invoice_assets.api.pacing import RequestPacer
 from invoice_assets.api.shared_state import SharedState, open_shared_state
 from invoice_assets_tests.conftest import OpenSession
 from invoice_assets_tests.project import Project
-from invoice_assets_tests.reliability.api_user import DONE, start_api_users
+from invoice_assets_tests.reliability.api_user import DONE, start_api_users, wait_until
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -87,8 +86,7 @@ def test_a_process_that_is_killed_gives_back_its_place_in_flight(sandbox: Sandbo
     environment = sandbox.environment() | {"INVOICE_SHARED_STATE": location, "INVOICE_API_REQUESTS_IN_FLIGHT": "1"}
     with start_api_users(2, environment) as (hanging, next_one):
         hanging.begin(1)
-        while not sandbox.ledger.requests("items"):
-            time.sleep(0.01)
+        wait_until(lambda: sandbox.ledger.requests("items"))
         next_one.begin(1)
         hanging.kill()
 
@@ -110,11 +108,12 @@ def test_a_block_that_one_process_met_keeps_the_others_from_asking(
     assert not sandbox.ledger.requests("users")
 
 
-def test_a_block_that_is_over_holds_up_nobody(state: SharedState) -> None:
+def test_a_block_that_is_over_holds_up_nobody(sandbox: Sandbox, state: SharedState, open_session: OpenSession) -> None:
     ended = QuotaExceededError("over", resume_at=datetime.now(UTC) - timedelta(seconds=1))
     RequestPacer(requests_per_minute=0, state=state, quota=QUOTA).note_block(ended)
+    pacer = RequestPacer(requests_per_minute=0, state=state, quota=QUOTA)
 
-    RequestPacer(requests_per_minute=0, state=state, quota=QUOTA).wait()
+    assert open_session(pacer=pacer).get(sandbox.url("items")).status_code == 200
 
 
 def test_permits_of_a_clock_that_went_back_are_forgotten(state: SharedState, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.shared_state import FolderState, open_shared_state
 from invoice_assets_tests.conftest import Answer, AnsweringServer
 from invoice_assets_tests.postgres import Postgres
-from invoice_assets_tests.reliability.api_user import DONE, ApiUser, start_api_users
+from invoice_assets_tests.reliability.api_user import DONE, ApiUser, start_api_users, wait_until
 from invoice_assets_tests.sandbox.server import Sandbox
 
 PROCESSES = 12
@@ -86,18 +86,13 @@ def test_a_process_that_is_killed_while_it_asks_holds_up_nobody(
     sandbox.script("token_hang", times=1)
     with start_api_users(2, _environment(sandbox, shared_state)) as (asking, next_one):
         asking.begin(1)
-        _wait_for(lambda: sandbox.token_requests == 1)
+        wait_until(lambda: sandbox.token_requests == 1)
         next_one.begin(1)
         asking.kill()
 
         assert next_one.finish() == DONE
 
     assert sandbox.token_requests == 2
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    while not condition():
-        pass
 
 
 def test_a_token_that_died_early_is_renewed_once_for_all(sandbox: Sandbox, open_provider: OpenProvider) -> None:
