@@ -17,6 +17,8 @@ from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_S = 300
+TURNS_OF_A_CONNECTION = 5
+"""Turns of the event loop in which a connection that was accepted last is sure to be known."""
 DATE_HEADER_S = 1.0
 START_TIMEOUT_S = 10.0
 
@@ -108,10 +110,11 @@ class _StoppableServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        connections: set[Any] = set(self.server_state.connections)
-        for connection in connections:
-            connection.transport.abort()
-        await asyncio.sleep(0)  # lets the connections learn that they are closed
+        for _ in range(TURNS_OF_A_CONNECTION):
+            connections: set[Any] = set(self.server_state.connections)
+            for connection in connections:
+                connection.transport.abort()
+            await asyncio.sleep(0)  # lets connections learn that they are closed, and others that they are open
         tasks = list(self.server_state.tasks)
         for task in tasks:
             task.cancel()
