@@ -16,6 +16,8 @@ import pytest
 from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
+from invoice_assets.catalog import RESOURCES
+from invoice_assets.resource_spec import Cadence
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.reliability.concurrency import a_person_reading, find_differences
 from invoice_assets_tests.sandbox.limits import Limits
@@ -96,4 +98,18 @@ def test_processes_that_need_one_file_wait_for_each_other_and_for_a_person_and_s
                 assert (first.wait(PATIENCE_S), second.wait(PATIENCE_S)) == (0, 0), read_logs(instance)
 
         assert find_differences(project, sandbox, "taxes", "users") == {}
+        assert sandbox.tokens_issued == 1
+
+
+def test_all_that_is_materialized_at_once_under_the_multiprocess_executor_ends_exact(
+    instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process for each step, started side by side: they take turns at the file, and share the token."""
+    names = [name for name, spec in RESOURCES.items() if spec.cadence is Cadence.REFERENCE]
+    with Sandbox(rows=3, limits=Limits.published()) as sandbox:
+        project = Project(sandbox, tmp_path, monkeypatch)
+        with materialize("invoice_assets_tests.reliability.multiprocess_location", *names) as run:
+            assert run.wait(PATIENCE_S) == 0, read_logs(instance)
+
+        assert find_differences(project, sandbox, *names) == {}
         assert sandbox.tokens_issued == 1
