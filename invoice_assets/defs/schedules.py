@@ -54,7 +54,7 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
     transactions, partitions = assets[Cadence.TRANSACTIONS], build_partitions(Cadence.TRANSACTIONS, settings)
     if partitions is None:
         raise TypeError("the transactions are partitioned")
-    build = partial(_build_schedule, settings)
+    build = partial(build_schedule, settings)
     check_tables = _build_check_job([key for keys in assets.values() for key in keys], settings)
     return Automation(
         jobs=[*jobs.values(), check_tables],
@@ -98,7 +98,7 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
     )
 
 
-def _build_schedule(
+def build_schedule(
     settings: Settings,
     name: str,
     cron: str,
@@ -106,6 +106,7 @@ def _build_schedule(
     evaluate: Evaluation,
     description: str,
 ) -> ScheduleDefinition:
+    """A schedule in the settings' time zone, which starts switched on where everything does."""
     return ScheduleDefinition(
         name=qualify(name, settings.slug),
         cron_schedule=cron,

@@ -14,10 +14,8 @@ from dagster import (
     AssetsDefinition,
     AssetSelection,
     AssetSpec,
-    DefaultScheduleStatus,
     Definitions,
     MaterializeResult,
-    ScheduleDefinition,
     define_asset_job,
     multi_asset,
 )
@@ -25,6 +23,7 @@ from dagster import (
 from invoice_assets.defs.failures import report_failures
 from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.resources import WarehouseResource
+from invoice_assets.defs.schedules import build_schedule, request_run
 from invoice_assets.defs.translator import KEY_PREFIX, build_asset_key
 from invoice_assets.organizations import ALL_ORGANIZATIONS
 from invoice_assets.resource_spec import ResourceSpec
@@ -36,19 +35,9 @@ NAME = "refresh_union_views"
 def build_union_views(catalog: Mapping[str, ResourceSpec], settings: Settings, *, slugs: Sequence[str]) -> Definitions:
     """The views of all resources, a job that makes them, and its daily schedule, an hour after the reference."""
     views = [_build_view(spec, settings, slugs=slugs) for spec in catalog.values()]
-    job = define_asset_job(
-        NAME,
-        selection=AssetSelection.assets(*views),
-        description="Makes the views over all organisations anew, with the columns that have come.",
-    )
-    schedule = ScheduleDefinition(
-        name=NAME,
-        job=job,
-        cron_schedule=settings.cron_union_views,
-        execution_timezone=settings.time_zone,
-        default_status=DefaultScheduleStatus.RUNNING if settings.automation else DefaultScheduleStatus.STOPPED,
-        description="Makes the views over all organisations anew, with the columns that have come.",
-    )
+    description = "Makes the views over all organisations anew, with the columns that have come."
+    job = define_asset_job(NAME, selection=AssetSelection.assets(*views), description=description)
+    schedule = build_schedule(settings, NAME, settings.cron_union_views, job, request_run, description)
     return Definitions(assets=views, jobs=[job], schedules=[schedule])
 
 
