@@ -49,7 +49,7 @@ def build_definitions(
     )
     each = split_by_organization(settings)
     parts = [_build_organization(own, catalog) for own in each]
-    if settings.organizations_file:
+    if settings.organizations_file and settings.destination.has_views:
         parts.append(build_union_views(catalog, settings, slugs=[own.slug for own in each]))
     return Definitions.merge(shared, *parts)
 
@@ -60,9 +60,7 @@ def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec])
         name: replace(spec, organization=settings.slug, personal_data=settings.personal_data)
         for name, spec in catalog.items()
     }
-    translator = InvoicingTranslator(
-        catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
-    )
+    translator = InvoicingTranslator(catalog=catalog, dataset=settings.dataset, destination=settings.destination)
     automation = build_automation(catalog, settings)
     return Definitions(
         assets=[

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from invoice_assets.destinations import (
+    DUCKDB,
+    FORMAT_VARIABLE,
+    TYPE_VARIABLE,
+    DestinationSpec,
+    UnusableDestinationError,
+    find_destination,
+)
 from invoice_assets.resource_spec import PersonalData
 
 DEFAULT_DATABASE = "data/invoicing.duckdb"
@@ -48,6 +56,8 @@ class Settings:
     """The folder in which processes meet; empty where it is a database, whose address is a secret."""
     dataset: str = "invoicing"
     destination_type: str = "duckdb"
+    table_format: str = ""
+    """The format of the tables where the destination is a filesystem."""
     database: str = DEFAULT_DATABASE
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
     warehouse_patience_s: float = 120.0
@@ -69,6 +79,11 @@ class Settings:
     """Where people open the Dagster UI; without a trailing slash."""
     names_set: frozenset[str] = frozenset()
 
+    @property
+    def destination(self) -> DestinationSpec:
+        """What suits the warehouse."""
+        return find_destination(self.destination_type, table_format=self.table_format)
+
     def name_variable(self, variable: str) -> str:
         """What `INVOICE_API_CLIENT_ID` and its like are called for these credentials; empty where dlt has them."""
         kind, _, prefix = self.credentials.partition(":")
@@ -79,7 +94,7 @@ class Settings:
         """The settings that the environment gives, defaults where it is silent or empty.
 
         Raises:
-            SettingsError: A number is none, or is out of its range.
+            SettingsError: A number is none, or is out of its range; or the destination cannot be the warehouse.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         return cls(
@@ -100,8 +115,9 @@ class Settings:
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
             shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
             dataset=given.get("INVOICE_DATASET", cls.dataset),
-            destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
-            database=_duckdb_file(given) if destination_type == "duckdb" else "",
+            destination_type=(destination := _destination(given)).destination_type,
+            table_format=destination.table_format,
+            database=_duckdb_file(given) if destination is DUCKDB else "",
             warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             personal_data=_personal_data(given, cls.personal_data),
             time_zone=_time_zone(given, cls.time_zone),
@@ -135,6 +151,19 @@ def _address(given: Mapping[str, str], name: str, default: str) -> str:
     if any(mark in address for mark in "@?#"):
         raise SettingsError(f"{name} is shown in the UI: give it without a user, a query and a fragment.")
     return address
+
+
+def _destination(given: Mapping[str, str]) -> DestinationSpec:
+    """What the warehouse is, and whether this project can load it."""
+    try:
+        destination = find_destination(
+            given.get(TYPE_VARIABLE, Settings.destination_type),
+            table_format=given.get(FORMAT_VARIABLE, Settings.table_format),
+        )
+        destination.require_driver()
+    except UnusableDestinationError as error:
+        raise SettingsError(str(error)) from None
+    return destination
 
 
 def _duckdb_file(given: Mapping[str, str]) -> str:

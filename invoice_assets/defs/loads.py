@@ -27,7 +27,6 @@ from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages
 from invoice_assets.ingest.reading import Read
 from invoice_assets.ingest.source import build_load_source
-from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.ingest.windows import ReadRequest, Window
 from invoice_assets.resource_spec import IncrementalRead, ResourceSpec
 
@@ -132,14 +131,15 @@ class Loader:
             begun_at=read.started_at,
         )
         read.on_page = progress.note
+        destination = self.warehouse.destination
         # Its events are dropped: they count rows before deduplication, and name files of a folder that will be gone.
         list(
             self.dlt_resource.run(
                 context=self.context,
-                dlt_source=build_load_source(self.spec, iter(read), destination_type=self.warehouse.destination_type),
+                dlt_source=build_load_source(self.spec, iter(read), destination=destination),
                 dlt_pipeline=pipeline,
                 dagster_dlt_translator=self.translator,
-                loader_file_format=choose_file_format(self.warehouse.destination_type),
+                loader_file_format=destination.file_format,
             )
         )
 

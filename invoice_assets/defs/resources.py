@@ -18,6 +18,7 @@ from dagster import ConfigurableResource, EnvVar, InitResourceContext
 from dlt.pipeline.pipeline import Pipeline
 from pydantic import Field, PrivateAttr
 
+from invoice_assets.destinations import DestinationSpec, find_destination
 from invoice_assets.ingest.windows import ReadRequest
 from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
@@ -203,6 +204,9 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         description="Dataset (schema) of the tables; with several organisations each has its own, its slug added.",
     )
     destination_type: str = Field(default=Settings.destination_type, description="dlt's name of the destination.")
+    table_format: str = Field(
+        default=Settings.table_format, description="Format of the tables where the destination is a filesystem."
+    )
     database: str = Field(default=Settings.database, description="File of an embedded DuckDB.")
     deletion_limit: float = Field(
         default=Settings.deletion_limit, ge=0, le=1, description="Share of rows that one read may mark deleted."
@@ -217,10 +221,16 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         return cls(
             dataset=settings.dataset,
             destination_type=settings.destination_type,
+            table_format=settings.table_format,
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
             patience_s=settings.warehouse_patience_s,
         )
+
+    @property
+    def destination(self) -> DestinationSpec:
+        """What suits the destination."""
+        return find_destination(self.destination_type, table_format=self.table_format)
 
     @contextmanager
     def open_pipeline(self, spec: ResourceSpec) -> Iterator[Pipeline]:
@@ -233,7 +243,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         from invoice_assets.ingest.warehouse import open_destination
 
         with (
-            open_destination(self.destination_type, database=self.database, patience_s=self.patience_s) as destination,
+            open_destination(self.destination, database=self.database, patience_s=self.patience_s) as destination,
             open_pipeline(spec, destination=destination, dataset=qualify(self.dataset, spec.organization)) as pipeline,
         ):
             yield pipeline
@@ -245,14 +255,13 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         Raises:
             WarehouseLockedError: Another process keeps the DuckDB file, or another load the table.
         """
-        with self.open_pipeline(spec) as pipeline:
-            if self.destination_type != "postgres":
-                yield pipeline
-                return
-            from invoice_assets.ingest.postgres_destination import hold_table
+        from invoice_assets.ingest.warehouse import hold_table
 
-            with hold_table(pipeline, spec, patience_s=self.patience_s):
-                yield pipeline
+        with (
+            self.open_pipeline(spec) as pipeline,
+            hold_table(self.destination, pipeline, spec, patience_s=self.patience_s),
+        ):
+            yield pipeline
 
 
 def _secret(settings: Settings, variable: str) -> str:

@@ -17,6 +17,7 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
+from invoice_assets.destinations import DestinationSpec
 from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, PersonalData, ResourceSpec, qualify
 
 KEY_PREFIX = "invoicing"
@@ -36,7 +37,7 @@ class InvoicingTranslator(DagsterDltTranslator):
 
     catalog: Mapping[str, ResourceSpec]
     dataset: str
-    destination_type: str
+    destination: DestinationSpec
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
         """The asset spec of the catalog row that the dlt resource is named after."""
@@ -45,7 +46,7 @@ class InvoicingTranslator(DagsterDltTranslator):
             key=build_asset_key(spec),
             description=_describe(spec),
             group_name=qualify(str(spec.cadence), spec.organization),
-            kinds={"dlt", self.destination_type, "table"},
+            kinds={"dlt", self.destination.name, "table"},
             tags=describe_tags(spec.cadence, spec.organization),
             metadata={
                 "primary_key": spec.primary_key,

@@ -52,7 +52,7 @@ def _build_view(spec: ResourceSpec, settings: Settings, *, slugs: Sequence[str])
                 deps=[build_asset_key(replace(spec, organization=slug)) for slug in slugs],
                 description=f"{spec.description} Of all organisations: the column `organization` has the slug.",
                 group_name="all_organizations",
-                kinds={settings.destination_type, "view"},
+                kinds={settings.destination.name, "view"},
                 metadata={"dagster/table_name": f"{settings.dataset}.{spec.name}"},
             )
         ],

@@ -10,6 +10,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from invoice_assets.ingest.dialects import find_dialect
 from invoice_assets.ingest.pipeline import use_client
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
@@ -35,7 +36,8 @@ def count_rows_by_modification(
     Every time zone's midnight falls on a quarter of an hour, so days of any zone can be added up from these.
     """
     with use_client(pipeline, client) as client:
-        quarter = f"FLOOR(EXTRACT(EPOCH FROM {client.escape_column_name('last_modified_time')}) / {QUARTER_S})"
+        seconds = find_dialect(client).epoch_seconds.format(client.escape_column_name("last_modified_time"))
+        quarter = f"FLOOR({seconds} / {QUARTER_S})"
         rows = client.execute_sql(
             f"SELECT {quarter}, COUNT(*) FROM {client.make_qualified_table_name(spec.name)} "
             f"WHERE {DELETED_AT} IS NULL AND last_modified_time IS NOT NULL GROUP BY {quarter}"

@@ -13,7 +13,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.ingest.counting import count_rows
-from invoice_assets.ingest.pipeline import use_client
+from invoice_assets.ingest.dialects import find_dialect
+from invoice_assets.ingest.pipeline import OpenTableClient, use_client
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 KEYS_PER_STATEMENT = 500
@@ -65,11 +66,15 @@ def mark_deletions(
 ) -> None:
     """Mark the live rows with these keys as deleted."""
     with use_client(pipeline, client) as client:
-        table, key = client.make_qualified_table_name(spec.name), client.escape_column_name(spec.primary_key)
+        if isinstance(client, OpenTableClient):
+            client.mark_deleted(spec, keys, deleted_at=deleted_at)
+            return
+        update = find_dialect(client).update.format(client.make_qualified_table_name(spec.name))
+        key = client.escape_column_name(spec.primary_key)
         for some in _split(sorted(keys)):
             places = ", ".join(["%s"] * len(some))
             client.execute_sql(
-                f"UPDATE {table} SET {DELETED_AT} = %s WHERE {DELETED_AT} IS NULL AND {key} IN ({places})",
+                f"{update} {DELETED_AT} = %s WHERE {DELETED_AT} IS NULL AND {key} IN ({places})",
                 deleted_at,
                 *some,
             )

@@ -4,11 +4,8 @@ Who opens the file and waits for it lives in `warehouse.py`. Why dlt's own is no
 docs/performance.md. https://dlthub.com/docs/dlt-ecosystem/destinations/duckdb
 """
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, cast
 
 from dlt.common.destination import DestinationCapabilitiesContext
@@ -22,8 +19,6 @@ from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
-from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
-from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.configuration import (
     ConnStatement,
@@ -35,19 +30,11 @@ from dlt.destinations.impl.duckdb.configuration import (
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from duckdb import DuckDBPyConnection
-from pyarrow import parquet
+
+from invoice_assets.ingest.staged_files import StagedFiles, choose_memory_mb, select_rows
 
 CATALOG = "warehouse"
 """The name under which the file is attached."""
-
-MEMORY_MB = 112
-"""What DuckDB may hold; beyond it, it works on disk. One thread, since each works on a batch of its own.
-
-By default it takes 80 % of the machine: a load of 500,000 invoices peaked at 900 MB (docs/performance.md).
-"""
-
-COLUMN_MB = 0.4
-"""What a column takes whatever is in it: the block of 256 kB that it is written to, and a few vectors of 32 kB."""
 
 STAGING_CATALOG = "memory"
 """The connection's own database, gone when it closes: dlt's staging dataset lives there."""
@@ -109,29 +96,6 @@ class LoadDuckDb(duckdb_destination):
         client = cast(LoadClient, super().client(schema, initial_config or self.spec()))
         client.staged = self._staged
         return client
-
-
-class StagedFiles:
-    """The load files of a table that have arrived, kept where dlt does not move them.
-
-    dlt runs the jobs of several files side by side: `lock` is held by the one that adds a file and makes the view.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.lock = Lock()
-        self._folder = folder
-        self._files: dict[str, dict[str, Path]] = {}
-
-    def add(self, table_name: str, file_path: str) -> list[Path]:
-        """All files of the table, this one added; a retry adds nothing."""
-        kept = self._folder / Path(file_path).name
-        try:
-            os.link(file_path, kept)
-        except OSError:  # the file system has no hard links
-            shutil.copy2(file_path, kept)
-        files = self._files.setdefault(table_name, {})
-        files.setdefault(ParsedLoadJobFileName.parse(file_path).job_id(), kept)
-        return list(files.values())
 
 
 class LoadSqlClient(DuckDbSqlClient):
@@ -204,8 +168,9 @@ class StagingViewJob(RunnableLoadJob, HasFollowupJobs):
             files = self._job_client.staged.add(self.load_table_name, self._file_path)
             if self._is_still_a_table():
                 client.execute_sql(f"DROP TABLE {name}")
-            client.execute_sql(f"SET GLOBAL memory_limit = '{_choose_memory_mb(files)}MB'")
-            client.execute_sql(f"CREATE OR REPLACE VIEW {name} AS {self._select(files)}")
+            client.execute_sql(f"SET GLOBAL memory_limit = '{choose_memory_mb(files)}MB'")
+            rows = select_rows(client, cast(TTableSchema, self._load_table), files)
+            client.execute_sql(f"CREATE OR REPLACE VIEW {name} AS {rows}")
 
     def _is_still_a_table(self) -> bool:
         """Whether dlt's own staging table is there, and no view yet."""
@@ -216,40 +181,7 @@ class StagingViewJob(RunnableLoadJob, HasFollowupJobs):
         )
         return bool(found)
 
-    def _select(self, files: list[Path]) -> str:
-        """The rows of the files; of several with one key the last modified, and of these in one file the last read."""
-        client = self._job_client.sql_client
-        table = cast(TTableSchema, self._load_table)
-        paths = ", ".join(client.capabilities.escape_literal(str(file)) for file in files)
-        rows = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-        (key,) = map(client.escape_column_name, get_columns_names_with_prop(table, "primary_key"))
-        if not self._is_repeated(key, rows):
-            return f"SELECT * FROM {rows}"
-        # Names with a blank: no column of dlt's has one.
-        numbered = f'(SELECT *, ROW_NUMBER() OVER () AS "row number" FROM {rows})'
-        newest_first = get_dedup_sort_tuple(table)
-        stamp = f"COALESCE({client.escape_column_name(newest_first[0])}, '-infinity')" if newest_first else "NULL"
-        return (
-            f'SELECT * EXCLUDE ("row number") FROM {numbered} SEMI JOIN (SELECT arg_max("row number", '
-            f'ROW({stamp}, "row number")) AS "chosen number" FROM {numbered} GROUP BY {key}) '
-            'ON "chosen number" = "row number"'
-        )
-
-    def _is_repeated(self, key: str, rows: str) -> bool:
-        counted = self._job_client.sql_client.execute_sql(f"SELECT COUNT(*) > COUNT(DISTINCT {key}) FROM {rows}")
-        return bool(counted and counted[0][0])
-
 
 def _pool(credentials: DuckDbBaseCredentials) -> DuckDbConnectionPool:
     """The pool that credentials have as soon as they are resolved."""
     return cast(DuckDbConnectionPool, credentials.conn_pool)
-
-
-def _choose_memory_mb(files: list[Path]) -> int:
-    """What DuckDB may hold while it reads these files: room for three of the widest row groups, and each column."""
-    metadata = [parquet.read_metadata(file) for file in files]
-    widest = max(
-        (meta.row_group(n).total_byte_size for meta in metadata for n in range(meta.num_row_groups)), default=0
-    )
-    columns = max((meta.num_columns for meta in metadata), default=0)
-    return max(MEMORY_MB, 3 * widest // 1_000_000, round(MEMORY_MB / 2 + columns * COLUMN_MB))

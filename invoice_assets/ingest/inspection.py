@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dlt.pipeline.pipeline import Pipeline
 
-from invoice_assets.ingest.tables import SAMPLE_KEYS, StoredTable, open_tables, write_instant
+from invoice_assets.ingest.tables import SAMPLE_KEYS, StoredTable, open_tables
 from invoice_assets.ingest.windows import Window
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.rules import Rule
@@ -51,7 +51,9 @@ def inspect_table(pipeline: Pipeline, spec: ResourceSpec, *, window: Window | No
         if table is None:
             return None
         lacks = {column.name: f"{table.value(column)} IS NULL" for column in spec.required_columns}
-        breaks = {rule.name: f"NOT ({rule.predicate})" for rule in _find_judgeable_rules(table)}
+        breaks = {
+            rule.name: f"NOT ({table.dialect.translate(rule.predicate)})" for rule in _find_judgeable_rules(table)
+        }
         optional = [column for column in spec.optional_columns if column.name in table.types]
         (totals, missing, implausible, values), sql = _count(
             table,
@@ -93,7 +95,7 @@ def _total_counts(table: StoredTable, window: Window | None) -> dict[str, str]:
     }
     stamp = table.spec.modified_column
     if window and stamp and table.has(table.spec.column(stamp)):
-        within = f"{table.is_live} AND {_is_within(table.quote(stamp), window)}"
+        within = f"{table.is_live} AND {_is_within(table, stamp, window)}"
         counts["keys_in_window"] = f"COUNT(DISTINCT CASE WHEN {within} THEN {table.key} END)"
     return counts
 
@@ -102,10 +104,11 @@ def _count_live(table: StoredTable, predicate: str) -> str:
     return f"COUNT(CASE WHEN {table.is_live} AND {predicate} THEN 1 END)"
 
 
-def _is_within(stamp: str, window: Window) -> str:
+def _is_within(table: StoredTable, stamp: str, window: Window) -> str:
     """A predicate: the row was last modified within the window, its overlap with the one before included."""
     bounds = ((">=", window.reads_from), ("<", window.end))
-    return " AND ".join(f"{stamp} {sign} {write_instant(bound)}" for sign, bound in bounds if bound) or "1 = 1"
+    column, write = table.quote(stamp), table.dialect.write_instant
+    return " AND ".join(f"{column} {sign} {write(bound)}" for sign, bound in bounds if bound) or "1 = 1"
 
 
 def _count(table: StoredTable, *groups: Mapping[str, str]) -> tuple[list[dict[str, int]], str]:

@@ -4,10 +4,12 @@ The rows come from `source.py`, the destination from `warehouse.py`. https://dlt
 """
 
 import logging
-from collections.abc import Iterator
+import os
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import dlt
 from dlt.common.destination import Destination
@@ -19,6 +21,17 @@ from dlt.pipeline.pipeline import Pipeline
 from invoice_assets.ingest.row_refusals import telling_no_rows
 from invoice_assets.ingest.working_folder import open_working_folder
 from invoice_assets.resource_spec import ResourceSpec
+
+
+@runtime_checkable
+class OpenTableClient(Protocol):
+    """A client of tables in an open format: SQL reads them, and no SQL changes them."""
+
+    def mark_deleted(self, spec: ResourceSpec, keys: Iterable[str], *, deleted_at: datetime) -> None:
+        """Mark the live rows with these keys as deleted."""
+
+    def find_last_change(self, spec: ResourceSpec) -> datetime | None:
+        """When the resource's table was last written to; None where there is no table."""
 
 
 @contextmanager
@@ -64,6 +77,9 @@ def has_loaded_since(pipeline: Pipeline, spec: ResourceSpec, instant: datetime) 
     What was read before then must not land on it. dlt enters a load while it still has the warehouse.
     """
     with pipeline.sql_client() as client:
+        if isinstance(client, OpenTableClient):
+            changed_at = client.find_last_change(spec)
+            return changed_at is not None and changed_at >= instant
         try:
             found = client.execute_sql(
                 f"SELECT 1 FROM {client.make_qualified_table_name(LOADS_TABLE_NAME)} "
@@ -74,6 +90,11 @@ def has_loaded_since(pipeline: Pipeline, spec: ResourceSpec, instant: datetime) 
         except DatabaseUndefinedRelation:
             return False
     return bool(found)
+
+
+def describe_load(spec: ResourceSpec) -> str:
+    """How this load is called where others wait for it, such as pg_stat_activity, which keeps 63 bytes."""
+    return f"load of {spec.label} (PID {os.getpid()} on {socket.gethostname()})"
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:

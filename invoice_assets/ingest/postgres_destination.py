@@ -10,8 +10,6 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 
 import csv
 import logging
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -31,6 +29,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from invoice_assets.ingest.pipeline import describe_load
 from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
 from invoice_assets.resource_spec import ResourceSpec
 
@@ -129,7 +128,7 @@ def hold_table(pipeline: Pipeline, spec: ResourceSpec, *, patience_s: float) -> 
         WarehouseLockedError: Another load held the table for longer than that; the message says which.
     """
     with pipeline.sql_client() as client:
-        _ask(client, "SELECT set_config('application_name', %s, false)", _describe_load(spec))
+        _ask(client, "SELECT set_config('application_name', %s, false)", describe_load(spec))
         table = client.make_qualified_table_name(spec.name)
         lock = _number_lock(table)
         if not _try(client, lock):
@@ -165,11 +164,6 @@ def _ask(client: SqlClientBase[Any], sql: str, *arguments: object) -> object:
     """The one value that a statement gives, None where it gives none."""
     rows = client.execute_sql(sql, *arguments)
     return rows[0][0] if rows else None
-
-
-def _describe_load(spec: ResourceSpec) -> str:
-    """How this load is called in pg_stat_activity, of which PostgreSQL keeps 63 bytes."""
-    return f"load of {spec.label} (PID {os.getpid()} on {socket.gethostname()})"
 
 
 def _number_lock(name: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dlt.pipeline.pipeline import Pipeline
 
-from invoice_assets.ingest.tables import SAMPLE_KEYS, StoredTable, open_tables, write_instant
+from invoice_assets.ingest.tables import SAMPLE_KEYS, StoredTable, open_tables
 from invoice_assets.resource_spec import ResourceSpec
 
 
@@ -71,14 +71,15 @@ def _join(
     for number, reference in enumerate(table.spec.references):
         target, value = targets[reference.resource], table.value(table.spec.column(reference.column))
         alias = f"target_{number}"
+        as_text = table.dialect.as_text.format
         joined += (
-            f"\nLEFT JOIN (SELECT DISTINCT CAST({target.key} AS VARCHAR) AS {alias} FROM {target.name}) AS {alias}s "
-            f"ON {alias}s.{alias} = CAST({value} AS VARCHAR)"
+            f"\nLEFT JOIN (SELECT DISTINCT {as_text(target.key)} AS {alias} FROM {target.name}) AS {alias}s "
+            f"ON {alias}s.{alias} = {as_text(value)}"
         )
         predicates = [f"{value} IS NOT NULL", f"{alias}s.{alias} IS NULL"]
         stamp, known_until = table.spec.modified_column, read_at.get(reference.resource)
         if stamp and known_until and table.has(table.spec.column(stamp)):
-            predicates.append(f"COALESCE({table.quote(stamp)} < {write_instant(known_until)}, 1 = 1)")
+            predicates.append(f"COALESCE({table.quote(stamp)} < {table.dialect.write_instant(known_until)}, 1 = 1)")
         leads_nowhere[reference.column] = " AND ".join(predicates)
     return joined, leads_nowhere
 

@@ -5,19 +5,20 @@ https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
 from dlt.common.jsonpath import compile_path
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TMergeDispositionDict, TTableFormat
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.client import PageData
 from dlt.sources.rest_api import rest_api_source
 
 from invoice_assets.api.envelope import PAGE_SIZE, Row
 from invoice_assets.api.session import ApiSession
+from invoice_assets.destinations import DUCKDB, DestinationSpec
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.fitting import refuse_misfits
 from invoice_assets.ingest.paging import CheckedPaginator, KeysetPaginator, PageNumberPaginator, ScanReport
@@ -68,18 +69,23 @@ def build_source(
     return source
 
 
-def build_load_source(spec: ResourceSpec, tables: Iterator[pa.Table], *, destination_type: str = "duckdb") -> DltSource:
+def build_load_source(
+    spec: ResourceSpec, tables: Iterator[pa.Table], *, destination: DestinationSpec = DUCKDB
+) -> DltSource:
     """Tables of rows on their way into the resource's table: a source whose one resource is merged on the primary key.
 
     Of two rows with one key the last modified wins. What the destination cannot hold ends the load before it begins.
     """
+    merge: TMergeDispositionDict = {"disposition": "merge", "strategy": destination.merge_strategy}
     resource = dlt.resource(
-        refuse_misfits(tables, spec, destination_type=destination_type),
+        refuse_misfits(tables, spec, destination_type=destination.destination_type),
         name=spec.name,
         primary_key=spec.primary_key,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-        columns=build_column_hints(spec),
+        write_disposition=merge,
+        columns=build_column_hints(spec, has_json=destination.has_json),
     )
+    if destination.table_format:
+        resource.apply_hints(table_format=cast(TTableFormat, destination.table_format))
     return DltSource(Schema(spec.name), spec.name, [resource])
 
 
@@ -92,14 +98,15 @@ def build_paginator(spec: ResourceSpec, *, report: ScanReport, window: Window = 
     return PageNumberPaginator(wrapper=spec.data_selector, sort=spec.sort, report=report)
 
 
-def build_column_hints(spec: ResourceSpec) -> dict[str, TColumnSchema]:
-    """The catalog's columns as dlt hints.
+def build_column_hints(spec: ResourceSpec, *, has_json: bool = True) -> dict[str, TColumnSchema]:
+    """The catalog's columns as dlt hints; JSON is text where the destination has no such type.
 
     Every column may hold NULL in the warehouse: what must not is judged by asset checks, after the data is safe.
     """
     hints: dict[str, TColumnSchema] = {}
     for column in spec.columns:
-        hint: TColumnSchema = {"name": column.name, "data_type": column.data_type, "nullable": True}
+        data_type = "text" if column.data_type == "json" and not has_json else column.data_type
+        hint: TColumnSchema = {"name": column.name, "data_type": data_type, "nullable": True}
         if column.precision is not None:
             hint |= {"precision": column.precision, "scale": column.scale}
         if column.name == spec.primary_key:

@@ -7,13 +7,16 @@ https://dlthub.com/docs/dlt-ecosystem/transformations/sql
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from dlt.common.destination.client import JobClientBase
+from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.destinations.sql_client import SqlClientBase
+from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
 from dlt.pipeline.pipeline import Pipeline
 
+from invoice_assets.destinations import stores_json
+from invoice_assets.ingest.dialects import Dialect, find_dialect
 from invoice_assets.resource_spec import DELETED_AT, Column, ResourceSpec, name_type
 
 SAMPLE_KEYS = 5
@@ -43,6 +46,11 @@ class StoredTable:
         """The primary key's value, NULL where it is missing."""
         return self.value(self.spec.column(self.spec.primary_key))
 
+    @property
+    def dialect(self) -> Dialect:
+        """How the warehouse spells what is not spelled alike everywhere."""
+        return find_dialect(self.client)
+
     def quote(self, column: str) -> str:
         """The name of a column, quoted."""
         return self.client.escape_column_name(column)
@@ -52,7 +60,7 @@ class StoredTable:
         if column.name not in self.types:
             return "NULL"
         name = self.quote(column.name)
-        return f"NULLIF(CAST({name} AS VARCHAR), '')" if self.types[column.name] == "text" else name
+        return f"NULLIF({self.dialect.as_text.format(name)}, '')" if self.types[column.name] == "text" else name
 
     def has(self, column: Column) -> bool:
         """Whether the column is there with the catalog's type."""
@@ -71,25 +79,18 @@ def open_tables(
 
     They are the pipeline's own, or those of another dataset of the same warehouse.
     """
-    with pipeline.destination_client() as client, ExitStack() as stack:
-        if not isinstance(client, SqlJobClientBase):
-            raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+    with pipeline.destination_client() as client, _connect(client) as sql_client, ExitStack() as stack:
         if dataset:
-            stack.enter_context(client.sql_client.with_alternative_dataset_name(dataset))
-        stored = dict(client.get_storage_tables(list(dict.fromkeys(spec.name for spec in specs))))
+            stack.enter_context(sql_client.with_alternative_dataset_name(dataset))
+        names = list(dict.fromkeys(spec.name for spec in specs))
+        # Every client that has one of SQL has this method as well; dlt declares it for SQL destinations alone.
+        stored = dict(cast(SqlJobClientBase, client).get_storage_tables(names))
+        has_json = stores_json(client.config.destination_type)
         yield [
             StoredTable(
                 spec=spec,
-                client=client.sql_client,
-                types={
-                    name: name_type(
-                        column.get("data_type") or "unknown",
-                        precision=column.get("precision"),
-                        scale=column.get("scale"),
-                    )
-                    for name, column in stored[spec.name].items()
-                    if not name.startswith("_dlt")
-                },
+                client=sql_client,
+                types=_name_types(spec, stored[spec.name], has_json=has_json),
             )
             if stored.get(spec.name)
             else None
@@ -97,6 +98,26 @@ def open_tables(
         ]
 
 
-def write_instant(instant: datetime) -> str:
-    """The instant as SQL."""
-    return f"CAST('{instant.isoformat()}' AS TIMESTAMP WITH TIME ZONE)"
+@contextmanager
+def _connect(client: JobClientBase) -> Iterator[SqlClientBase[Any]]:
+    """The SQL client of an open client, connected: one of a filesystem is not yet, all others are."""
+    if not isinstance(client, WithSqlClient):
+        raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+    if client.sql_client.native_connection:
+        yield client.sql_client
+        return
+    with client.sql_client as connected:
+        yield connected
+
+
+def _name_types(spec: ResourceSpec, stored: TTableSchemaColumns, *, has_json: bool) -> dict[str, str]:
+    """The types in dlt's words; where JSON is stored as text, a text is what the catalog's JSON has to be."""
+    types = {
+        name: name_type(
+            column.get("data_type") or "unknown", precision=column.get("precision"), scale=column.get("scale")
+        )
+        for name, column in stored.items()
+        if not name.startswith("_dlt")
+    }
+    json = () if has_json else [column.name for column in spec.columns if column.data_type == "json"]
+    return types | {name: "json" for name in json if types.get(name) == "text"}

@@ -7,18 +7,21 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.destination import Destination, TLoaderFileFormat
+from dlt.common.destination import Destination
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.pipeline.pipeline import Pipeline
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from invoice_assets.destinations import DestinationSpec
 from invoice_assets.ingest.file_modes import for_the_owner_alone
 from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError, explain
 from invoice_assets.ingest.working_folder import open_working_folder
+from invoice_assets.resource_spec import ResourceSpec
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -32,7 +35,9 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_destination(destination_type: str, *, database: str, patience_s: float) -> Iterator[Destination[Any, Any]]:
+def open_destination(
+    destination: DestinationSpec, *, database: str, patience_s: float
+) -> Iterator[Destination[Any, Any]]:
     """The destination, for as long as the context is open.
 
     A DuckDB file takes one writing process: it is opened here once, waited for up to `patience_s` seconds, and held
@@ -42,35 +47,64 @@ def open_destination(destination_type: str, *, database: str, patience_s: float)
         WarehouseLockedError: Another process held the file for longer than that; the message says which.
         PermanentError: The file cannot be opened at all.
     """
-    if destination_type != "duckdb":
-        with for_the_owner_alone():
-            yield _name_destination(destination_type)
-        return
+    opening: AbstractContextManager[Destination[Any, Any]]
+    match destination.name:
+        case "duckdb":
+            opening = _open_duckdb(Path(database), patience_s=patience_s)
+        case "delta":
+            opening = _open_delta()
+        case name:
+            opening = nullcontext(_name_destination(name))
+    with opening as opened, for_the_owner_alone():
+        yield opened
+
+
+@contextmanager
+def _open_duckdb(path: Path, *, patience_s: float) -> Iterator[Destination[Any, Any]]:
     from invoice_assets.ingest.duckdb_destination import LoadDuckDb
 
     with (
-        closing(attach_duckdb(Path(database), patience_s=patience_s)) as connection,
+        closing(attach_duckdb(path, patience_s=patience_s)) as connection,
         open_working_folder("staged") as folder,
-        for_the_owner_alone(),
     ):
         yield LoadDuckDb(DuckDbCredentials(connection), folder=folder)
 
 
-def _name_destination(destination_type: str) -> Destination[Any, Any]:
+@contextmanager
+def _open_delta() -> Iterator[Destination[Any, Any]]:
+    from invoice_assets.ingest.delta_destination import LoadDelta
+
+    with open_working_folder("staged") as folder:
+        yield LoadDelta(destination_name=NAMED_DESTINATION, folder=folder)
+
+
+def _name_destination(name: str) -> Destination[Any, Any]:
     """A destination that dlt configures by the name under which the environment describes it."""
-    if destination_type != "postgres":
+    if name != "postgres":
         return dlt.destination(NAMED_DESTINATION)
     from invoice_assets.ingest.postgres_destination import LoadPostgres
 
     return LoadPostgres(destination_name=NAMED_DESTINATION)
 
 
-def choose_file_format(destination_type: str) -> TLoaderFileFormat | None:
-    """The format of dlt's load files, or None for dlt's choice.
+def hold_table(
+    destination: DestinationSpec, pipeline: Pipeline, spec: ResourceSpec, *, patience_s: float
+) -> AbstractContextManager[None]:
+    """A context in which nobody else loads the table, as far as the destination has a lock of it to take.
 
-    DuckDB's default (insert_values) took 57 s and 5.7 GB where parquet takes 1.5 s and 0.38 GB (docs/adr/0002).
+    Raises:
+        WarehouseLockedError: Another load held the table for longer than that; the message says which.
     """
-    return "parquet" if destination_type == "duckdb" else None
+    match destination.name:
+        case "postgres":
+            from invoice_assets.ingest import postgres_destination
+
+            return postgres_destination.hold_table(pipeline, spec, patience_s=patience_s)
+        case "delta":
+            from invoice_assets.ingest import delta_destination
+
+            return delta_destination.hold_table(pipeline, spec, patience_s=patience_s)
+    return nullcontext()
 
 
 def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
@@ -81,7 +115,8 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     """
     import duckdb
 
-    from invoice_assets.ingest.duckdb_destination import CATALOG, MEMORY_MB
+    from invoice_assets.ingest.duckdb_destination import CATALOG
+    from invoice_assets.ingest.staged_files import MEMORY_MB
 
     path.parent.mkdir(parents=True, exist_ok=True)
     retrying = Retrying(

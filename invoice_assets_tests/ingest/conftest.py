@@ -13,6 +13,7 @@ from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.warehouse import open_destination
 from invoice_assets_tests.ingest.stored import DATASET, THINGS
 from invoice_assets_tests.postgres import Postgres
+from invoice_assets_tests.warehouses import choose_warehouse
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +24,13 @@ def postgres_url(postgres: Postgres) -> str:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def pipeline(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
-    """A pipeline into a dataset without tables."""
-    if request.param == "postgres":
-        monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
-        monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", request.getfixturevalue("postgres_url"))
+    """A pipeline into a dataset without tables; a test that makes none by SQL can ask for Delta tables as well."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    warehouse = choose_warehouse(request.param, folder=tmp_path, postgres_url=url)
+    for name, value in warehouse.variables.items():
+        monkeypatch.setenv(name, value)
     with (
-        open_destination(request.param, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(warehouse.destination, database=warehouse.database, patience_s=0) as destination,
         open_pipeline(THINGS, destination=destination, dataset=DATASET) as opened,
         opened.sql_client() as client,
     ):

@@ -6,13 +6,12 @@ How a load fills a table is tested in `test_pipeline.py`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dlt
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.envelope import Row
-from invoice_assets.ingest.source import build_column_hints
+from invoice_assets.destinations import DESTINATIONS, DestinationSpec
+from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
-from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.resource_spec import (
     DELETED_AT,
     Cadence,
@@ -95,16 +94,17 @@ def create_table(
 
 def load_table(pipeline: Pipeline, spec: ResourceSpec, *rows: Row) -> None:
     """A resource's table as a load leaves it."""
-    resource = dlt.resource(
-        [build_table(spec, rows)],
-        name=spec.name,
-        primary_key=spec.primary_key,
-        write_disposition="merge",
-        columns=build_column_hints(spec),
-    )
+    destination = destination_of(pipeline)
+    source = build_load_source(spec, iter([build_table(spec, rows)]), destination=destination)
+    pipeline.run(source, loader_file_format=destination.file_format)
+
+
+def destination_of(pipeline: Pipeline) -> DestinationSpec:
+    """What suits the warehouse that the pipeline loads."""
     with pipeline.destination_client() as client:
         destination_type = client.config.destination_type
-    pipeline.run(resource, loader_file_format=choose_file_format(destination_type))  # type: ignore[arg-type]  # upstream: None leaves it to dlt
+    (destination,) = (row for row in DESTINATIONS if row.destination_type == destination_type)
+    return destination
 
 
 def thing(thing_id: str | None, **changes: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.catalog import TAXES
+from invoice_assets.destinations import DUCKDB
 from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.warehouse import open_destination
@@ -17,7 +18,7 @@ NOW = datetime(2026, 3, 8, 3, 0, tzinfo=UTC)
 def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
     """A table with ten live rows and one that was marked before, and a staging table with the first eight."""
     with (
-        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(TAXES, destination=destination, dataset="invoicing") as opened,
         opened.sql_client() as client,
     ):

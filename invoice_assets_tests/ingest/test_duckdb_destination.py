@@ -4,7 +4,7 @@ How the file is opened and waited for is tested in `test_warehouse.py`.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ import pytest
 from dlt.common.configuration import resolve
 from dlt.common.destination import reference
 from dlt.common.pipeline import LoadInfo
+from dlt.common.schema.typing import TTableSchema
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from invoice_assets.api.envelope import Row
-from invoice_assets.ingest.duckdb_destination import COLUMN_MB, MEMORY_MB, StagingViewJob
+from invoice_assets.destinations import DUCKDB
+from invoice_assets.ingest import duckdb_destination, staged_files
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.row_refusals import RowsRefusedError
 from invoice_assets.ingest.source import build_load_source
+from invoice_assets.ingest.staged_files import COLUMN_MB, MEMORY_MB
 from invoice_assets.ingest.typing import build_table
 from invoice_assets.ingest.warehouse import open_destination
 from invoice_assets.resource_spec import ResourceSpec, text
@@ -48,7 +52,7 @@ def load(
 ) -> tuple[LoadInfo, str]:
     """Load batches into the file; what dlt tells of it, and what a setting of DuckDB's was at the end."""
     with (
-        open_destination("duckdb", database=str(database), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(database), patience_s=0) as destination,
         open_pipeline(spec, destination=destination, dataset=DATASET) as pipeline,
     ):
         info = pipeline.run(build_load_source(spec, iter(batches)), loader_file_format="parquet")
@@ -135,16 +139,16 @@ def test_files_that_are_staged_side_by_side_are_all_in_the_table(
 ) -> None:
     """The job that looked at one file only made its view last, and the rows of the other file were lost."""
     has_two_files = threading.Event()
-    select = StagingViewJob._select
+    select = staged_files.select_rows
 
-    def dawdle(job: StagingViewJob, files: list[Path]) -> str:
+    def dawdle(client: DuckDbSqlClient, table: TTableSchema, files: Sequence[Path]) -> str:
         if len(files) == 1:
             has_two_files.wait(SIDE_BY_SIDE_S)
         else:
             has_two_files.set()
-        return select(job, files)
+        return select(client, table, files)
 
-    monkeypatch.setattr(StagingViewJob, "_select", dawdle)
+    monkeypatch.setattr(duckdb_destination, "select_rows", dawdle)
     load(database, read(*(thing(str(n)) for n in range(100))), read(thing("x", cf_one="7")))
 
     assert len(names_of(database)) == 101
@@ -286,7 +290,7 @@ def test_the_settings_of_dlts_duckdb_apply(database: Path, monkeypatch: pytest.M
     monkeypatch.setenv("DESTINATION__DUCKDB__STAGING_DATASET_NAME_LAYOUT", "%s_on_its_way")
 
     with (
-        open_destination("duckdb", database=str(database), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(database), patience_s=0) as destination,
         open_pipeline(THINGS, destination=destination, dataset="Invoicing") as pipeline,
     ):
         pipeline.run(build_load_source(THINGS, iter([read(thing("1"))])), loader_file_format="parquet")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from invoice_assets.destinations import DUCKDB, POSTGRES
 from invoice_assets.ingest.file_modes import for_the_owner_alone
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.warehouse import attach_duckdb, open_destination
@@ -30,7 +31,7 @@ def modes(*folders: Path) -> dict[str, int]:
 def test_a_duckdb_file_and_all_that_a_load_puts_beside_it_is_for_its_owner_alone(tmp_path: Path) -> None:
     """The log, what does not fit into memory, and the working files hold the same rows."""
     with (
-        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(THINGS, destination=destination, dataset="invoicing") as pipeline,
     ):
         load_table(pipeline, THINGS, thing("1"))
@@ -50,7 +51,7 @@ def test_the_working_files_of_another_destination_are_for_their_owner_alone(
 ) -> None:
     monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
     path = tmp_path / "rows"
-    with open_destination("postgres", database="", patience_s=0):
+    with open_destination(POSTGRES, database="", patience_s=0):
         path.touch()
 
     assert modes(tmp_path) == {"rows": 0}

@@ -12,11 +12,10 @@ from invoice_assets.ingest.fitting import POSTGRES_COLUMNS, refuse_misfits
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.source import RowBatcher, build_load_source, build_source
 from invoice_assets.ingest.typing import InvalidValueError, build_table, name_new_columns
-from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.resource_spec import boolean, date, integer, money, rate, text, timestamp
 from invoice_assets.resource_spec import json as json_column
 from invoice_assets_tests.conftest import Answer, AnsweringServer, OpenSession
-from invoice_assets_tests.ingest.stored import build_things
+from invoice_assets_tests.ingest.stored import build_things, destination_of
 from invoice_assets_tests.wire_values import find_differences
 
 ODD = build_things(
@@ -81,8 +80,7 @@ class Loads:
         self.pipeline = pipeline
         self._server = server
         self._session = open_session(base_url=server.url("/"))
-        with pipeline.destination_client() as client:
-            self.destination_type = client.config.destination_type
+        self.destination = destination_of(pipeline)
 
     def run(self, *rows: str) -> None:
         """Read the rows over HTTP and load them."""
@@ -90,8 +88,8 @@ class Loads:
         source = build_source(ODD, session=self._session, report=ScanReport(), batcher=RowBatcher(ODD))
         tables = list(source.resources[ODD.name])
         self.pipeline.run(
-            build_load_source(ODD, iter(tables), destination_type=self.destination_type),
-            loader_file_format=choose_file_format(self.destination_type),  # type: ignore[arg-type]  # upstream: None leaves it to dlt
+            build_load_source(ODD, iter(tables), destination=self.destination),
+            loader_file_format=self.destination.file_format,
         )
 
     def read(self) -> dict[str, dict[str, object]]:

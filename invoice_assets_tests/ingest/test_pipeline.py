@@ -5,6 +5,7 @@ import dlt
 import pytest
 
 from invoice_assets.catalog import INVOICES, TAXES
+from invoice_assets.destinations import DUCKDB
 from invoice_assets.ingest.counting import count_rows
 from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages, open_pipeline
 from invoice_assets.ingest.source import build_load_source
@@ -15,7 +16,7 @@ from invoice_assets.ingest.warehouse import open_destination
 def load(rows: list[dict[str, object]], database: Path) -> tuple[int, dict[str, float]]:
     """Load taxes into a file; returns the rows in the table and the seconds of each stage."""
     with (
-        open_destination("duckdb", database=str(database), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(database), patience_s=0) as destination,
         open_pipeline(TAXES, destination=destination, dataset="invoicing") as pipeline,
     ):
         resource = dlt.resource(
@@ -36,7 +37,7 @@ def test_a_pipeline_remembers_nothing_but_the_tables(tmp_path: Path) -> None:
 def test_a_load_is_told_from_one_before_an_instant_and_from_one_of_another_resource(tmp_path: Path) -> None:
     """What was read before another run's load must not land on it."""
     with (
-        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(TAXES, destination=destination, dataset="invoicing") as pipeline,
     ):
         before = datetime.now(UTC)
@@ -51,7 +52,7 @@ def test_a_load_is_told_from_one_before_an_instant_and_from_one_of_another_resou
 
 def test_where_nothing_was_loaded_yet_nothing_has_been_since(tmp_path: Path) -> None:
     with (
-        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(TAXES, destination=destination, dataset="invoicing") as pipeline,
     ):
         assert not has_loaded_since(pipeline, TAXES, datetime(2020, 1, 1, tzinfo=UTC))

@@ -7,6 +7,7 @@ import pytest
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.catalog import RESOURCES, TAXES, USERS
+from invoice_assets.destinations import POSTGRES
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.postgres_destination import hold_table
 from invoice_assets.ingest.warehouse import open_destination
@@ -28,7 +29,7 @@ def url(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
 @contextmanager
 def open_load(spec: ResourceSpec) -> Iterator[Pipeline]:
     with (
-        open_destination("postgres", database="", patience_s=0) as destination,
+        open_destination(POSTGRES, database="", patience_s=0) as destination,
         open_pipeline(spec, destination=destination, dataset=DATASET) as pipeline,
     ):
         yield pipeline
@@ -95,7 +96,7 @@ def test_first_loads_of_an_empty_dataset_make_its_tables_side_by_side(url: str) 
 
 
 def test_the_destination_goes_by_the_name_and_the_type_that_dlt_knows() -> None:
-    with open_destination("postgres", database="", patience_s=0) as destination:
+    with open_destination(POSTGRES, database="", patience_s=0) as destination:
         assert (destination.destination_name, destination.destination_type) == (
             "warehouse",
             "dlt.destinations.postgres",

@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from invoice_assets.ingest.duckdb_destination import MEMORY_MB
-from invoice_assets.ingest.warehouse import attach_duckdb, choose_file_format, open_destination
+from invoice_assets.destinations import DUCKDB
+from invoice_assets.ingest.staged_files import MEMORY_MB
+from invoice_assets.ingest.warehouse import attach_duckdb, open_destination
 from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
@@ -26,7 +27,7 @@ def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_file_and_its_folder_are_created(tmp_path: Path) -> None:
-    with open_destination("duckdb", database=str(tmp_path / "new" / "w.duckdb"), patience_s=0):
+    with open_destination(DUCKDB, database=str(tmp_path / "new" / "w.duckdb"), patience_s=0):
         pass
 
     assert (tmp_path / "new" / "w.duckdb").exists()
@@ -111,10 +112,6 @@ def test_what_does_not_fit_into_memory_is_spilled_beside_the_database(tmp_path: 
         assert setting_of(connection, "temp_directory") == f"{path}.tmp"
         assert list(path.parent.glob("w.duckdb.tmp/*"))
     assert not list(path.parent.glob("w.duckdb.tmp/*"))
-
-
-def test_duckdb_never_gets_its_default_file_format() -> None:
-    assert choose_file_format("duckdb") == "parquet"
 
 
 def test_what_a_killed_load_had_written_beside_the_file_is_deleted_by_the_next(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.session import ApiAccount, ApiSession
 from invoice_assets.catalog import INVOICES, TAXES
 from invoice_assets.defs.failures import find_cause
+from invoice_assets.destinations import DUCKDB
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.reading import Read
 from invoice_assets.ingest.source import build_load_source
@@ -122,7 +123,7 @@ def test_what_is_read_is_what_was_sent_or_is_refused(open_read: Callable[[SentLi
 def test_what_is_loaded_is_what_was_sent_or_nothing(open_read: Callable[[SentList], Read], sent: SentList) -> None:
     with (
         TemporaryDirectory() as folder,
-        open_destination("duckdb", database=str(Path(folder) / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(Path(folder) / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(sent.spec, destination=destination, dataset="invoicing") as pipeline,
         pipeline.sql_client() as client,
     ):

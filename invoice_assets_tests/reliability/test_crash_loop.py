@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from invoice_assets.destinations import DUCKDB
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
@@ -43,7 +44,7 @@ def test_the_stage_of_a_load_is_told_from_what_it_has_written(tmp_path: Path, mo
     stages = [tell_stage(tmp_path)]
     tables = iter([build_table(THINGS, [thing("1")])])
     with (
-        open_destination("duckdb", database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
+        open_destination(DUCKDB, database=str(tmp_path / "w.duckdb"), patience_s=0) as destination,
         open_pipeline(THINGS, destination=destination, dataset=DATASET) as pipeline,
     ):
         stages.append(tell_stage(tmp_path))
