@@ -173,12 +173,18 @@ def find_destination(destination_type: str, *, table_format: str = "") -> Destin
 
 def _refuse_format(table_format: str, formats: list[str]) -> UnusableDestinationError:
     advice = f"Set {FORMAT_VARIABLE} to {' or '.join(formats)}."
-    if table_format:
-        return UnusableDestinationError(f"{FORMAT_VARIABLE} is {table_format!r}. {advice}")
-    return UnusableDestinationError(
-        f"{TYPE_VARIABLE} is filesystem, and plain files cannot be merged into: dlt would append, and each load would "
-        f"double its rows. {advice}"
-    )
+    match table_format:
+        case "":
+            return UnusableDestinationError(
+                f"{TYPE_VARIABLE} is filesystem, and plain files cannot be merged into: dlt would append, and each "
+                f"load would double its rows. {advice}"
+            )
+        case "iceberg":
+            return UnusableDestinationError(
+                f"{FORMAT_VARIABLE} is iceberg, which dlt merges by a commit for each 1,000 rows: a load that dies "
+                f"leaves part of itself, and one that lacks a column of its table fails (docs/adr/0020). {advice}"
+            )
+    return UnusableDestinationError(f"{FORMAT_VARIABLE} is {table_format!r}, which nobody has looked at. {advice}")
 
 
 def stores_json(destination_type: str) -> bool:

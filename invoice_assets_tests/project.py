@@ -27,10 +27,11 @@ from invoice_assets.settings import Settings
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
+from invoice_assets_tests.warehouses import Warehouse, choose_warehouse
 
 
 class Project:
-    """A project that reads from `sandbox` and loads into `folder`, or a PostgreSQL; retries do not wait.
+    """A project that reads from `sandbox` and loads into `folder`, or another warehouse; retries do not wait.
 
     What its runs did is remembered by `instance`; without one, each run has an instance of its own.
     """
@@ -43,9 +44,12 @@ class Project:
         *,
         catalog: Mapping[str, ResourceSpec] = RESOURCES,
         postgres_url: str | None = None,
+        warehouse: Warehouse | None = None,
         instance: DagsterInstance | None = None,
     ) -> None:
-        self.database = folder / "warehouse" / "invoicing.duckdb"
+        kind = "postgres" if postgres_url else "duckdb"
+        warehouse = warehouse or choose_warehouse(kind, folder=folder, postgres_url=postgres_url or "")
+        self.database = Path(warehouse.database)
         self.catalog = catalog
         self._postgres_url = postgres_url
         self.instance = instance
@@ -54,10 +58,8 @@ class Project:
             "INVOICE_STEP_RETRIES": "0",
             "INVOICE_SHARED_STATE": str(folder / "state"),
             "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
-            "DESTINATION__WAREHOUSE__CREDENTIALS": postgres_url or str(self.database),
-            "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres" if postgres_url else "duckdb",
         }
-        for name, value in variables.items():
+        for name, value in (variables | dict(warehouse.variables)).items():
             environment.setenv(name, value)
 
     def materialize(

@@ -11,6 +11,7 @@ import pytest
 
 import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
+from invoice_assets.destinations import DELTA
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings, SettingsError
@@ -196,13 +197,41 @@ def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
     assert "planted-password" not in repr(settings)
 
 
+def test_delta_tables_are_asked_for_by_the_destination_and_its_table_format() -> None:
+    settings = Settings.from_env(
+        {"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "filesystem", "INVOICE_TABLE_FORMAT": "delta"}
+    )
+
+    assert (settings.destination, settings.database) == (DELTA, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        pytest.param({}, "plain files cannot be merged into", id="plain-files"),
+        pytest.param({"INVOICE_TABLE_FORMAT": "hudi"}, "INVOICE_TABLE_FORMAT is 'hudi'", id="unknown-format"),
+        pytest.param({"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "redshift"}, "Set it to one of", id="unknown-type"),
+        pytest.param(
+            {"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "snowflake"},
+            r'pip install "invoice-assets\[snowflake\]"',
+            id="missing-driver",
+        ),
+    ],
+)
+def test_a_destination_that_cannot_be_the_warehouse_is_refused_in_words(given: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        Settings.from_env({"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "filesystem"} | given)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().dataset = "other"  # type: ignore[misc]  # that it cannot is the point
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py", "alerts/channels.py")
+    readers = ("settings.py", "destinations.py", "defs/resources.py", "alerts/channels.py")
+
+    assert set(_example()) - OF_DLT == _variables_named_in(*readers)
 
 
 def test_every_variable_of_the_example_is_explained() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -254,14 +255,17 @@ class MergeJob(TableFormatLoadFilesystemJob):
         table = cast(DeltaTable, client.find_table(self.load_table_name))
         with cast(LoadSqlClient, client.sql_client) as sql:
             rows = self._stage(sql, load_table)
-            arrived = sql.native_connection.execute(rows.statement).fetch_record_batch(ROWS_AT_ONCE)
-            merge_delta_table(
-                table,
-                _fill(arrived, table),
-                schema=load_table,
-                load_table_name=self.load_table_name,
-                streamed_exec=client.config.deltalake_streamed_exec,
-            )
+            with sql.execute_query(rows.statement) as cursor:
+                arrived = cursor.iter_arrow(ROWS_AT_ONCE)
+                first = next(arrived, None)
+                if first is not None:
+                    merge_delta_table(
+                        table,
+                        _fill(chain([first], arrived), table, schema=first.schema),
+                        schema=load_table,
+                        load_table_name=self.load_table_name,
+                        streamed_exec=client.config.deltalake_streamed_exec,
+                    )
 
     def _stage(self, sql: LoadSqlClient, load_table: TTableSchema) -> StagedRows:
         """Keep the files: what is gone from the source is found by comparing with them, after dlt has moved its own."""
@@ -320,15 +324,16 @@ def _arrow_schema(table: DeltaTable) -> pa.Schema:
     return pa.schema(table.schema().to_arrow())
 
 
-def _fill(rows: pa.RecordBatchReader, table: DeltaTable) -> pa.RecordBatchReader:
+def _fill(rows: Iterable[pa.Table], table: DeltaTable, *, schema: pa.Schema) -> pa.RecordBatchReader:
     """The rows with every column of the table: NULL where the load has none of that name, as other destinations do it.
 
     A merge leaves a column alone that its rows do not have, and an old value would stay.
     """
-    lacking = [field for field in _arrow_schema(table) if field.name not in rows.schema.names]
-    schema = pa.schema([*rows.schema, *lacking])
+    lacking = [field for field in _arrow_schema(table) if field.name not in schema.names]
+    whole = pa.schema([*schema, *lacking])
     batches = (
-        pa.record_batch([*batch.columns, *(pa.nulls(len(batch), field.type) for field in lacking)], schema=schema)
-        for batch in rows
+        pa.record_batch([*batch.columns, *(pa.nulls(len(batch), field.type) for field in lacking)], schema=whole)
+        for some in rows
+        for batch in some.to_batches()
     )
-    return pa.RecordBatchReader.from_batches(schema, batches)
+    return pa.RecordBatchReader.from_batches(whole, batches)

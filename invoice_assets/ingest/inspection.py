@@ -48,36 +48,38 @@ def inspect_table(pipeline: Pipeline, spec: ResourceSpec, *, window: Window | No
     One statement counts. Only where something offends a second one fetches the keys of some offending rows.
     """
     with open_tables(pipeline, spec) as (table,):
-        if table is None:
-            return None
-        lacks = {column.name: f"{table.value(column)} IS NULL" for column in spec.required_columns}
-        breaks = {
-            rule.name: f"NOT ({table.dialect.translate(rule.predicate)})" for rule in _find_judgeable_rules(table)
-        }
-        optional = [column for column in spec.optional_columns if column.name in table.types]
-        (totals, missing, implausible, values), sql = _count(
-            table,
-            _total_counts(table, window),
-            {name: _count_live(table, predicate) for name, predicate in lacks.items()},
-            {name: _count_live(table, predicate) for name, predicate in breaks.items()},
-            {column.name: f"COUNT(CASE WHEN {table.is_live} THEN {table.value(column)} END)" for column in optional},
-        )
-        offending = [name for name, rows in (missing | implausible).items() if rows]
-        repeated = totals["rows_with_key"] - totals["keys"]
-        return TableInspection(
-            rows=totals["rows"],
-            live_keys=totals["live_keys"],
-            keys_in_window=totals.get("keys_in_window"),
-            rows_without_key=totals["rows"] - totals["rows_with_key"],
-            rows_with_repeated_key=repeated,
-            missing=missing,
-            filled={name: rows for name, rows in values.items() if rows},
-            empty=frozenset(name for name, rows in values.items() if not rows and totals["live_keys"]),
-            implausible=implausible,
-            types=table.types,
-            samples=_sample(table, {name: (lacks | breaks)[name] for name in offending}, repeated=repeated > 0),
-            sql=sql,
-        )
+        return count_in(table, window=window) if table else None
+
+
+def count_in(table: StoredTable, *, window: Window | None = None) -> TableInspection:
+    """Count in an open table whatever its checks ask."""
+    spec = table.spec
+    lacks = {column.name: f"{table.value(column)} IS NULL" for column in spec.required_columns}
+    breaks = {rule.name: f"NOT ({table.dialect.translate(rule.predicate)})" for rule in _find_judgeable_rules(table)}
+    optional = [column for column in spec.optional_columns if column.name in table.types]
+    (totals, missing, implausible, values), sql = _count(
+        table,
+        _total_counts(table, window),
+        {name: _count_live(table, predicate) for name, predicate in lacks.items()},
+        {name: _count_live(table, predicate) for name, predicate in breaks.items()},
+        {column.name: f"COUNT(CASE WHEN {table.is_live} THEN {table.value(column)} END)" for column in optional},
+    )
+    offending = [name for name, rows in (missing | implausible).items() if rows]
+    repeated = totals["rows_with_key"] - totals["keys"]
+    return TableInspection(
+        rows=totals["rows"],
+        live_keys=totals["live_keys"],
+        keys_in_window=totals.get("keys_in_window"),
+        rows_without_key=totals["rows"] - totals["rows_with_key"],
+        rows_with_repeated_key=repeated,
+        missing=missing,
+        filled={name: rows for name, rows in values.items() if rows},
+        empty=frozenset(name for name, rows in values.items() if not rows and totals["live_keys"]),
+        implausible=implausible,
+        types=table.types,
+        samples=_sample(table, {name: (lacks | breaks)[name] for name in offending}, repeated=repeated > 0),
+        sql=sql,
+    )
 
 
 def _find_judgeable_rules(table: StoredTable) -> list[Rule]:

@@ -48,19 +48,24 @@ def inspect_references(
             return ReferenceInspection(
                 rows=0, orphans={}, samples={}, missing_tables=(*([] if table else [spec.name]), *missing)
             )
-        joined, leads_nowhere = _join(table, found, read_at)
-        counts = ["COUNT(*)", *(f"COUNT(CASE WHEN {predicate} THEN 1 END)" for predicate in leads_nowhere.values())]
-        sql = "SELECT " + ",\n  ".join(counts) + f"\nFROM {joined}\nWHERE {table.is_live}"
-        rows, *orphans = [int(number) for number in table.query(sql)[0]]
-        by_column = dict(zip(leads_nowhere, orphans, strict=True))
-        return ReferenceInspection(
-            rows=rows,
-            orphans=by_column,
-            samples={
-                column: _sample(table, joined, leads_nowhere[column]) for column, count in by_column.items() if count
-            },
-            sql=sql,
-        )
+        return count_orphans(table, found, read_at=read_at)
+
+
+def count_orphans(
+    table: StoredTable, targets: Mapping[str, StoredTable], *, read_at: Mapping[str, datetime]
+) -> ReferenceInspection:
+    """Count in an open table the rows whose references lead nowhere; see `inspect_references`."""
+    joined, leads_nowhere = _join(table, targets, read_at)
+    counts = ["COUNT(*)", *(f"COUNT(CASE WHEN {predicate} THEN 1 END)" for predicate in leads_nowhere.values())]
+    sql = "SELECT " + ",\n  ".join(counts) + f"\nFROM {joined}\nWHERE {table.is_live}"
+    rows, *orphans = [int(number) for number in table.query(sql)[0]]
+    by_column = dict(zip(leads_nowhere, orphans, strict=True))
+    return ReferenceInspection(
+        rows=rows,
+        orphans=by_column,
+        samples={column: _sample(table, joined, leads_nowhere[column]) for column, count in by_column.items() if count},
+        sql=sql,
+    )
 
 
 def _join(

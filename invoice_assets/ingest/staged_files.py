@@ -39,13 +39,15 @@ class StagedFiles:
 
     def add(self, table_name: str, file_path: str) -> list[Path]:
         """All files of the table, this one added; a retry adds nothing."""
-        kept = self._folder / Path(file_path).name
-        try:
-            os.link(file_path, kept)
-        except OSError:  # the file system has no hard links
-            shutil.copy2(file_path, kept)
         files = self._files.setdefault(table_name, {})
-        files.setdefault(ParsedLoadJobFileName.parse(file_path).job_id(), kept)
+        job_id = ParsedLoadJobFileName.parse(file_path).job_id()
+        if job_id not in files:
+            kept = self._folder / Path(file_path).name
+            try:
+                os.link(file_path, kept)
+            except OSError:  # the file system has no hard links
+                shutil.copy2(file_path, kept)
+            files[job_id] = kept
         return list(files.values())
 
 

@@ -39,11 +39,18 @@ def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: 
     with pipeline.sql_client() as client:
         if not client.has_dataset():
             client.create_dataset()
-        view = client.make_qualified_table_name(spec.name)
-        with client.begin_transaction():
-            client.execute_sql(f"DROP VIEW IF EXISTS {view}")
-            client.execute_sql(f"CREATE VIEW {view} AS {_unite(client, spec, columns, names)}")
+        _replace_view(client, client.make_qualified_table_name(spec.name), _unite(client, spec, columns, names))
     return UnionView(columns=(ORGANIZATION, *names), organizations=tuple(columns))
+
+
+def _replace_view(client: SqlClientBase[Any], view: str, rows: str) -> None:
+    """Make the view anew, so that nobody meets a dataset without it: PostgreSQL cannot replace one by other columns."""
+    if not client.capabilities.supports_ddl_transactions:
+        client.execute_sql(f"CREATE OR REPLACE VIEW {view} AS {rows}")
+        return
+    with client.begin_transaction():
+        client.execute_sql(f"DROP VIEW IF EXISTS {view}")
+        client.execute_sql(f"CREATE VIEW {view} AS {rows}")
 
 
 def _read_columns(pipeline: Pipeline, spec: ResourceSpec, slug: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What can go wrong between this project and the warehouse or the disk, as exceptions that say what to do next.
 
-dlt passes on what DuckDB, a PostgreSQL driver or the operating system raised; `explain` tells what it means in words of
-its own, for a driver quotes SQL and values. What the classes promise of a rerun lives in `invoice_assets/errors.py`.
+dlt passes on what DuckDB, a PostgreSQL driver, deltalake or the operating system raised; `explain` tells what it means
+in words of its own, for a driver quotes SQL and values. What they promise of a rerun: `invoice_assets/errors.py`.
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -80,6 +80,9 @@ _UNREACHABLE = _Meaning(
 _BUSY = _Meaning(
     WarehouseBusyError, "{place} is too busy: connections, memory or a lock ran out", "A later run can succeed."
 )
+_CHANGED_MEANWHILE = _Meaning(
+    WarehouseBusyError, "somebody else has written to a table of {place} meanwhile", "A later run can succeed."
+)
 _TOO_WIDE = _Meaning(
     WarehouseUnusableError,
     "a row, or the number of columns, is more than {place} can hold",
@@ -125,6 +128,13 @@ _BY_WORDS_OF_DUCKDB: Mapping[str, _Meaning] = {
     "^Out of Memory Error": _OUT_OF_MEMORY,
 }
 
+_BY_WORDS_OF_DELTA: Mapping[str, _Meaning] = {
+    "No space left on device|Disk quota exceeded|File too large": _FULL,
+    "Permission denied|Operation not permitted|Read-only file system|AccessDenied|403 Forbidden": _READ_ONLY,
+    "^Failed to commit transaction": _CHANGED_MEANWHILE,
+    "commit files, but found gap|No files in log segment|Corrupt footer|Input/output error": _DAMAGED,
+}
+
 _BY_WORDS_OF_A_REFUSED_CONNECTION: Mapping[str, _Meaning] = {
     "authentication failed|no password supplied|pg_hba.conf|not permitted to log in|role .* does not exist": _DENIED,
     "permission denied for database": _DENIED,
@@ -164,6 +174,8 @@ def _find_meaning(error: BaseException) -> _Meaning | None:
             return _BY_ERRNO.get(error.errno or 0)
         case _ if module == "_duckdb":
             return _find_by_words(error, _BY_WORDS_OF_DUCKDB)
+        case _ if module == "_internal":  # as deltalake's errors call their module
+            return _find_by_words(error, _BY_WORDS_OF_DELTA)
         case _ if module == "psycopg2":
             return _find_postgres_meaning(error)
     return None

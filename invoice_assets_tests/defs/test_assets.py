@@ -90,31 +90,6 @@ def test_columns_have_the_types_of_the_catalog(loaded: Loaded) -> None:
     assert types["billing_address"] == "JSON"
 
 
-def test_a_second_run_changes_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = Project(sandbox, tmp_path, monkeypatch)
-    project.materialize("invoices", "users")
-    before = project.read_table("invoices"), project.read_table("users")
-
-    result = project.materialize("invoices", "users")
-
-    assert result.success
-    assert (project.read_table("invoices"), project.read_table("users")) == before
-
-
-def test_an_edited_row_replaces_the_old_one(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = Project(sandbox, tmp_path, monkeypatch)
-    project.materialize("expenses")
-    (first, *_) = sandbox.rows("expenses")
-    sandbox.edit("expenses", first["expense_id"], total=Decimal("12345678901.05"))
-
-    project.materialize("expenses")
-
-    assert project.query(f"SELECT total FROM invoicing.expenses WHERE expense_id = '{first['expense_id']}'") == [
-        (Decimal("12345678901.05"),)
-    ]
-    assert len(project.read_table("expenses")) == 3
-
-
 def test_a_field_that_appears_later_gets_its_column_and_is_named(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,20 +103,6 @@ def test_a_field_that_appears_later_gets_its_column_and_is_named(
         "cf_ledger_code": {"column": "cf_ledger_code", "type": "string"}
     }
     assert {row["cf_ledger_code"] for row in project.read_table("taxes")} == {"4711"}
-
-
-def test_an_empty_resource_gets_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sandbox(rows=0) as sandbox:
-        project = Project(sandbox, tmp_path, monkeypatch)
-
-        result = project.materialize("invoices")
-
-    assert result.success
-    assert project.read_table("invoices") == []
-    assert [row[0] for row in project.query("DESCRIBE invoicing.invoices")] == [
-        *(column.name for column in RESOURCES["invoices"].columns),
-        "deleted_at",
-    ]
 
 
 def test_an_empty_answer_does_not_empty_a_table(

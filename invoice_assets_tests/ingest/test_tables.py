@@ -7,28 +7,10 @@ from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.tables import StoredTable, open_tables
-from invoice_assets.resource_spec import DELETED_AT, Cadence, ResourceSpec, Sort, boolean, integer, json, rate, text
-from invoice_assets_tests.ingest.stored import THINGS, create_table, load_table, thing
+from invoice_assets.resource_spec import DELETED_AT
+from invoice_assets_tests.ingest.stored import THINGS, create_table, thing
 
 OTHERS = replace(THINGS, name="others")
-MIXTURE = ResourceSpec(
-    name="mixture",
-    path="mixture",
-    data_selector="mixture",
-    primary_key="mixture_id",
-    cadence=Cadence.REFERENCE,
-    scopes=frozenset({"mixture.READ"}),
-    sort=Sort(column="mixture_id"),
-    description="A column of each kind.",
-    columns=(
-        text("mixture_id", "Identifier", required=True),
-        *(column for column in THINGS.columns if column.name != THINGS.primary_key),
-        rate("rate", "An exchange rate"),
-        integer("number", "A number"),
-        boolean("truth", "A truth"),
-        json("tree", "An object"),
-    ),
-)
 
 
 def select(table: StoredTable, expression: str) -> list[object]:
@@ -49,16 +31,6 @@ def test_one_table_can_be_asked_for_twice(pipeline: Pipeline) -> None:
 
     with open_tables(pipeline, THINGS, THINGS) as tables:
         assert [table and table.spec.name for table in tables] == ["things", "things"]
-
-
-def test_a_table_that_dlt_has_loaded_has_the_types_of_the_catalog(pipeline: Pipeline) -> None:
-    load_table(pipeline, MIXTURE, {"mixture_id": "1", "rate": 1, "number": 1, "truth": True, "tree": {"a": []}})
-
-    with open_tables(pipeline, MIXTURE) as (table,):
-        assert table is not None
-        assert [column.name for column in MIXTURE.columns if not table.has(column)] == []
-        assert table.types.keys() == {DELETED_AT, *(column.name for column in MIXTURE.columns)}
-        assert table.types[DELETED_AT] == "timestamp"
 
 
 def test_a_column_is_there_with_its_type_or_not_at_all(pipeline: Pipeline) -> None:
