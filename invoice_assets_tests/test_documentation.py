@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, fault_tables
+from docs import catalog_tables, destination_tables, fault_tables
+from invoice_assets.destinations import DESTINATIONS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +23,14 @@ def test_the_outcomes_of_faults_are_those_that_the_matrix_holds_loads_to() -> No
     text = fault_tables.PAGE.read_text(encoding="utf-8")
 
     assert fault_tables.replace_tables(text) == text, "run `make docs`"
+
+
+def test_the_destinations_are_those_that_loads_go_by() -> None:
+    text = destination_tables.PAGE.read_text(encoding="utf-8")
+
+    assert destination_tables.replace_table(text) == text, "run `make docs`"
+    assert all(f"DESTINATION__WAREHOUSE__DESTINATION_TYPE={row.destination_type}" in text for row in DESTINATIONS[1:])
+    assert all(f'pip install "invoice-assets[{row.extra}]"' in text for row in DESTINATIONS if row.extra)
 
 
 def test_the_proofs_that_the_threat_model_names_exist() -> None:

@@ -39,11 +39,11 @@ def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: 
     with pipeline.sql_client() as client:
         if not client.has_dataset():
             client.create_dataset()
-        _replace_view(client, client.make_qualified_table_name(spec.name), _unite(client, spec, columns, names))
+        replace_view(client, client.make_qualified_table_name(spec.name), _unite(client, spec, columns, names))
     return UnionView(columns=(ORGANIZATION, *names), organizations=tuple(columns))
 
 
-def _replace_view(client: SqlClientBase[Any], view: str, rows: str) -> None:
+def replace_view(client: SqlClientBase[Any], view: str, rows: str) -> None:
     """Make the view anew, so that nobody meets a dataset without it: PostgreSQL cannot replace one by other columns."""
     if not client.capabilities.supports_ddl_transactions:
         client.execute_sql(f"CREATE OR REPLACE VIEW {view} AS {rows}")
