@@ -182,7 +182,7 @@ def _refuse_format(table_format: str, formats: list[str]) -> UnusableDestination
         case "iceberg":
             return UnusableDestinationError(
                 f"{FORMAT_VARIABLE} is iceberg, which dlt merges by a commit for each 1,000 rows: a load that dies "
-                f"leaves part of itself, and one that lacks a column of its table fails (docs/adr/0020). {advice}"
+                f"leaves part of itself, and one whose columns differ from its table's fails (docs/adr/0020). {advice}"
             )
     return UnusableDestinationError(f"{FORMAT_VARIABLE} is {table_format!r}, which nobody has looked at. {advice}")
 

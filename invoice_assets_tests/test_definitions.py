@@ -9,6 +9,7 @@ from dagster import AssetCheckKey, AssetKey, AssetsDefinition, DagsterInstance
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
+from invoice_assets.destinations import DELTA, DUCKDB, DestinationSpec
 from invoice_assets.resource_spec import CheckName
 from invoice_assets.settings import Settings
 from invoice_assets_tests.project import Project
@@ -55,6 +56,23 @@ def test_each_resource_has_a_definition_of_its_own() -> None:
     definitions = [asset for asset in build_definitions(Settings()).assets or [] if isinstance(asset, AssetsDefinition)]
 
     assert [len(definition.keys) for definition in definitions] == [1] * 9
+
+
+@pytest.mark.parametrize("destination", [DUCKDB, DELTA], ids=lambda row: row.name)
+def test_views_over_organisations_are_there_where_the_destination_has_views(
+    tmp_path: Path, destination: DestinationSpec
+) -> None:
+    (tmp_path / "organizations.toml").write_text('[acme]\norganization_id = "1"\ndata_center = "eu"\n')
+    settings = Settings(
+        organizations_file=str(tmp_path / "organizations.toml"),
+        destination_type=destination.destination_type,
+        table_format=destination.table_format,
+    )
+
+    keys = build_definitions(settings).resolve_asset_graph().get_all_asset_keys()
+
+    assert AssetKey(["invoicing", "acme", "taxes"]) in keys
+    assert (AssetKey(["invoicing", "all", "taxes"]) in keys) == destination.has_views
 
 
 def test_no_secret_is_found_in_anything_that_a_run_leaves_behind(

@@ -27,6 +27,9 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import create_execution_plan, execute_plan
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from dagster_dlt.translator import DltResourceTranslatorData
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+from dlt.common.libs.deltalake import merge_delta_table
 from dlt.sources.helpers.rest_client.client import PageData
 from dlt.sources.rest_api import rest_api_source
 
@@ -230,3 +233,38 @@ def test_a_run_that_fails_is_tagged_with_whether_it_is_tried_again(
         (record,) = instance.get_run_records()
 
     assert record.dagster_run.tags[WILL_RETRY_TAG] == expected
+
+
+@pytest.fixture
+def delta_table(tmp_path: Path) -> DeltaTable:
+    """A table with a row, to be merged into as dlt does it."""
+    rows = pa.table({"thing_id": ["1"], "name": ["old"], "note": ["old"]})
+    write_deltalake(tmp_path / "things", rows)
+    return DeltaTable(tmp_path / "things")
+
+
+def merge(table: DeltaTable, rows: pa.Table) -> None:
+    key = {"name": "thing_id", "data_type": "text", "primary_key": True}
+    schema: Any = {"columns": {"thing_id": key}, "x-merge-strategy": "upsert"}
+    merge_delta_table(table, rows, schema, "things", streamed_exec=True)
+
+
+def test_a_merge_into_a_delta_table_leaves_a_column_alone_that_its_rows_lack(delta_table: DeltaTable) -> None:
+    """`ingest/delta_destination.py` hands over every column of the table, NULL where the load has none."""
+    merge(delta_table, pa.table({"thing_id": ["1"], "name": ["new"]}))
+
+    assert delta_table.to_pyarrow_table().to_pylist() == [{"thing_id": "1", "name": "new", "note": "old"}]
+
+
+def test_a_merge_into_a_delta_table_does_not_choose_between_rows_of_one_key(delta_table: DeltaTable) -> None:
+    """`ingest/staged_files.py` does, for this destination too."""
+    with pytest.raises(DeltaError, match="MERGE matched a target row with multiple source rows"):
+        merge(delta_table, pa.table({"thing_id": ["1", "1"], "name": ["a", "b"]}))
+
+
+def test_dlt_merges_no_plain_files_and_falls_back_to_appending(tmp_path: Path) -> None:
+    """Why the destination `filesystem` is refused without a table format."""
+    capabilities = dlt.destinations.filesystem(str(tmp_path)).capabilities()
+    schema: Any = {"name": "things", "columns": {}, "write_disposition": "merge"}
+
+    assert capabilities.merge_strategies_selector(["upsert"], table_schema=schema) == []
