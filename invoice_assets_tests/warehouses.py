@@ -14,8 +14,8 @@ from invoice_assets.destinations import (
     POSTGRES,
     TYPE_VARIABLE,
     DestinationSpec,
-    find_destination,
 )
+from invoice_assets.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +42,11 @@ def choose_warehouse(name: str, *, folder: Path, postgres_url: str = "") -> Ware
     return Warehouse(destination=destination, variables=_name(destination) | where[name])
 
 
-def find_warehouse(environ: Mapping[str, str], *, chosen_by: str) -> Warehouse | None:
-    """The one that whoever runs the tests has chosen by this variable, with dlt's variables for it; None without it."""
-    if not environ.get(chosen_by):
-        return None
-    destination = find_destination(environ[chosen_by], table_format=environ.get(FORMAT_VARIABLE, ""))
+def find_warehouse(environ: Mapping[str, str]) -> Warehouse:
+    """The one that an environment describes, as it would be the project's."""
+    settings = Settings.from_env(environ)
     theirs = {name: value for name, value in environ.items() if name.startswith("DESTINATION__")}
-    return Warehouse(destination=destination, variables=theirs | _name(destination))
+    return Warehouse(destination=settings.destination, variables=theirs | _name(settings.destination))
 
 
 def _name(destination: DestinationSpec) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.destinations import Apart
+from invoice_assets.ingest.deletions import mark_deletions
 from invoice_assets.ingest.inspection import inspect_table
 from invoice_assets.ingest.pipeline import has_loaded_since
 from invoice_assets.ingest.references import inspect_references
@@ -102,20 +103,16 @@ def test_rows_that_are_gone_are_marked_and_those_that_come_back_are_not(contract
 
 
 def test_a_row_stays_marked_with_the_instant_at_which_it_was_found_gone(contractor: Contractor) -> None:
-    for _ in range(3):
-        contractor.sandbox.insert("taxes")
-    contractor.materialize("taxes")
-    first, second, *_ = contractor.sandbox.rows("taxes")
-    contractor.sandbox.delete("taxes", first["tax_id"])
-    contractor.materialize("taxes")
-    marked_at = contractor.read(TAXES)[first["tax_id"]][DELETED_AT]
-    contractor.sandbox.delete("taxes", second["tax_id"])
+    contractor.load(THINGS, [thing("1"), thing("2"), thing("3")])
+    first, second = datetime(2026, 3, 8, 12, 0, 0, 123456, tzinfo=UTC), datetime(2026, 3, 9, 12, tzinfo=UTC)
 
-    contractor.materialize("taxes")
+    with contractor.open_pipeline(THINGS) as pipeline:
+        mark_deletions(pipeline, THINGS, ["1"], deleted_at=first)
+        mark_deletions(pipeline, THINGS, ["1", "2", "unheard of"], deleted_at=second)
+        mark_deletions(pipeline, THINGS, [], deleted_at=second)
 
-    stored = contractor.read(TAXES)
-    assert stored[first["tax_id"]][DELETED_AT] == marked_at
-    assert stored[second["tax_id"]][DELETED_AT] > marked_at
+    marks = {key: row[DELETED_AT] for key, row in contractor.read(THINGS).items()}
+    assert marks == {"1": first, "2": second, "3": None}
 
 
 def test_the_columns_have_the_types_of_the_catalog(contractor: Contractor) -> None:
