@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invoice_assets.resource_spec import PersonalData
@@ -18,6 +19,15 @@ DEFAULT_SHARED_STATE = "data/state"
 
 class SettingsError(ValueError):
     """A variable of the environment cannot be used; the message names it, its value and the mend."""
+
+
+class Executor(StrEnum):
+    """Where the steps of a run work."""
+
+    IN_PROCESS = "in_process"
+    MULTIPROCESS = "multiprocess"
+    CELERY = "celery"
+    K8S = "k8s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,8 @@ class Settings:
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
     warehouse_patience_s: float = 120.0
     personal_data: PersonalData = PersonalData.KEEP
+    executor: Executor = Executor.IN_PROCESS
+    celery_visibility_timeout_s: int = 3600
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
@@ -104,6 +116,10 @@ class Settings:
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
             warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             personal_data=_personal_data(given, cls.personal_data),
+            executor=_executor(given, cls.executor),
+            celery_visibility_timeout_s=_count(
+                given, "INVOICE_CELERY_VISIBILITY_TIMEOUT", cls.celery_visibility_timeout_s
+            ),
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
@@ -183,6 +199,13 @@ def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalD
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
         )
     return PersonalData(value)
+
+
+def _executor(given: Mapping[str, str], default: Executor) -> Executor:
+    value = given.get("INVOICE_EXECUTOR", default)
+    if value not in [*Executor]:
+        raise SettingsError(f"INVOICE_EXECUTOR is {value!r}: set it to {', '.join(Executor)}.")
+    return Executor(value)
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:

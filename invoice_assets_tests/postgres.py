@@ -79,7 +79,7 @@ def _start(folder: Path) -> Iterator[Postgres]:
     """The wheel knows how to make a cluster, as root too; it is started here, because it would listen on no port."""
     server = get_server(folder, start=False)
     server.ensure_pgdata_inited()
-    port = _find_free_port()
+    port = find_free_port()
     durability = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     listening = f"-h 127.0.0.1 -p {port} -k {folder} {durability}"
 
@@ -100,7 +100,8 @@ def _start(folder: Path) -> Iterator[Postgres]:
         running.kill()
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """A port of loopback that nobody has at the moment."""
     with socket.socket() as candidate:
         candidate.bind(("127.0.0.1", 0))
         port: int = candidate.getsockname()[1]
