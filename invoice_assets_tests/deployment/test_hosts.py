@@ -10,11 +10,21 @@ import psutil
 import pytest
 
 from invoice_assets_tests.deployment.hosts import LOOPBACK, Host, Network, is_alive, open_network
+from invoice_assets_tests.reliability.relay import Relay
+from invoice_assets_tests.sandbox.application import API_PREFIX
+from invoice_assets_tests.sandbox.server import Sandbox
 
 CONNECT = """
 import socket, sys
 with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
     connection.sendall(socket.gethostname().encode())
+"""
+FETCH = """
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(sys.argv[1])
+except urllib.error.HTTPError as error:
+    print(error.code)
 """
 SLEEP = ["sleep", "600"]
 ORPHAN = ["sh", "-c", "sleep 600 & echo started"]
@@ -89,6 +99,21 @@ def test_the_machines_own_network_stays_as_it_is() -> None:
     before = socket.if_nameindex()
     with open_network("storage", "worker"):
         assert socket.if_nameindex() == before
+
+
+def test_a_sandbox_on_one_host_is_relayed_to_the_loopback_of_another(network: Network, tmp_path: Path) -> None:
+    """The project speaks http with loopback alone."""
+    storage, worker = network.hosts
+    with storage.entered():
+        sandbox = Sandbox(0, host=storage.address)
+    with sandbox, (tmp_path / "log").open("wb") as log:
+        with worker.entered():
+            relay = Relay(sandbox.base_url)
+        worker.popen([sys.executable, "-c", FETCH, f"{relay.url}{API_PREFIX}organizations"], log=log).wait()
+        relay.shut()
+
+    assert (tmp_path / "log").read_text() == "401\n"
+    assert len(sandbox.ledger.requests()) == 1
 
 
 def test_two_networks_at_a_time_do_not_meet(network: Network, tmp_path: Path) -> None:
