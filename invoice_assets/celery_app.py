@@ -29,8 +29,9 @@ def build_app(settings: Settings | None = None) -> Celery:
         raise SettingsError(f"A worker takes its steps from a broker: set {BROKER}, such as redis://10.0.0.5:6379/0.")
     arguments = dict(configure_celery(settings))
     addresses = {name: os.environ[arguments[name]["env"]] for name in ("broker", "backend")}
-    app: Celery = make_app(CeleryExecutor.for_cli(**arguments | addresses).app_args())
-    create_task(app)
+    executor = CeleryExecutor.for_cli(**arguments | addresses)  # type: ignore[no-untyped-call]
+    app: Celery = make_app(executor.app_args())  # type: ignore[no-untyped-call]
+    create_task(app)  # type: ignore[no-untyped-call]
     return app
 
 

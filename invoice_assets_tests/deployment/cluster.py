@@ -23,6 +23,7 @@ from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY
 from dagster._core.instance.ref import InstanceRef
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from invoice_assets_tests.deployment.hosts import Host
 from invoice_assets_tests.postgres import find_free_port
 
 CHECKOUT = Path(__file__).parents[2]
@@ -54,10 +55,11 @@ class NotLaunchedError(RuntimeError):
 
 
 class Cluster:
-    """A deployment whose files are in `folder`; each process is a group of its own, which can be killed at one blow."""
+    """A deployment whose files are in `folder`: code server, daemon and webserver on one host, workers on any."""
 
-    def __init__(self, folder: Path, *, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, *, environment: Mapping[str, str], control: Host) -> None:
         self.folder = folder
+        self._control = control
         self._webserver_port = find_free_port()
         own = {name: value for name, value in os.environ.items() if not name.startswith(OTHER_SETTINGS)}
         self.environment = own | {
@@ -91,31 +93,20 @@ class Cluster:
         with DagsterInstance.from_ref(InstanceRef.from_dir(str(self.folder), overrides={"storage": storage})) as opened:
             yield opened
 
-    def start(self, unit: str, number: int = 1) -> str:
-        """Start what a unit of `deploy/systemd` names; the name under which it can be killed."""
-        name = unit.replace("@", f"@{number}")
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                self._read_command(unit, number),
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return name
+    def start(self, unit: str) -> None:
+        """Start what a unit of `deploy/systemd` names, on the first host."""
+        self._processes[unit] = self._start(unit, self._control)
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a process and all that it has started."""
-        process = self._processes[name]
+    def start_worker(self, host: Host) -> None:
+        """Start a worker on a host, whose name it has; it ends with its host."""
+        self._start(WORKER, host)
+
+    def kill(self, unit: str) -> None:
+        """Kill -9 a process and all that it has started, on the first host."""
+        process = self._processes[unit]
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-    def kill_all(self) -> None:
-        """Kill whatever was started."""
-        for name in self._processes:
-            self.kill(name)
 
     def launch(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
         """Launch a run of a job through the webserver, once that answers; the run's id."""
@@ -159,11 +150,16 @@ class Cluster:
             raise NotLaunchedError(launched)
         return str(launched["run"]["runId"])
 
-    def _read_command(self, unit: str, number: int) -> list[str]:
+    def _start(self, unit: str, host: Host) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{unit}{host.name}.log").open("ab") as log:
+            command = self._read_command(unit, host.name)
+            return host.popen(command, environment=self.environment, folder=self.folder, log=log)
+
+    def _read_command(self, unit: str, instance: str) -> list[str]:
         """The words of its ExecStart, with this checkout in the place of the installed one."""
         parser = ConfigParser(interpolation=None, strict=False)
         parser.read(DEPLOY / "systemd" / f"invoice-assets-{unit}.service", encoding="utf-8")
-        command = parser["Service"]["ExecStart"].replace("%i", str(number)).replace("%%", "%")
+        command = parser["Service"]["ExecStart"].replace("%i", instance).replace("%%", "%")
         command = command.replace(f"{INSTALLED}/.venv/bin", str(Path(sys.executable).parent))
         command = command.replace(INSTALLED, str(CHECKOUT))
         return shlex.split(Template(command).substitute(self.environment))

@@ -50,11 +50,11 @@ class Host:
         folder: Path | None = None,
         log: IO[bytes] | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """Start a command on the host, in a session of its own; `environment` comes on top of this process's."""
+        """Start a command on the host, in a session of its own, with this process's environment or the one given."""
         with self.entered():
             process = subprocess.Popen(
                 command,
-                env={**os.environ, **(environment or {})},
+                env=environment,
                 cwd=folder,
                 stdout=log,
                 stderr=log if log is None else subprocess.STDOUT,

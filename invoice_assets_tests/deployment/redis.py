@@ -15,9 +15,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotYetThere
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from invoice_assets_tests.postgres import find_free_port
+from invoice_assets_tests.postgres import HOST, find_free_port
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 20
 
 

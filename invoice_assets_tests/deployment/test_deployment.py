@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlsplit
 
 import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
@@ -19,12 +20,14 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.organizations import split_by_organization
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
-from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, WORKER, Cluster
+from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, Cluster
+from invoice_assets_tests.deployment.hosts import Host, Network, open_network
 from invoice_assets_tests.deployment.redis import open_redis
 from invoice_assets_tests.equality import compare_rows, key_rows
 from invoice_assets_tests.organizations_file import describe_organizations
-from invoice_assets_tests.postgres import Postgres
+from invoice_assets_tests.postgres import Postgres, open_postgres
 from invoice_assets_tests.project import read_table
+from invoice_assets_tests.reliability.relay import Relay
 from invoice_assets_tests.runs import select_all_partitions
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.limits import Limits
@@ -63,47 +66,76 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def sources(gate: Gate) -> Iterator[Mapping[str, Sandbox]]:
-    """The API of each organisation, with the limits of the top plan."""
+def network() -> Iterator[Network]:
+    """A machine each for the API, the databases, Dagster and two workers."""
+    with open_network("api", "storage", "control", "worker1", "worker2") as opened:
+        yield opened
+
+
+@pytest.fixture
+def workers(network: Network) -> Mapping[str, Host]:
+    return {host.name: host for host in network.hosts[3:]}
+
+
+@pytest.fixture
+def sources(gate: Gate, network: Network) -> Iterator[Mapping[str, Sandbox]]:
+    """The API of each organisation, with the limits of the top plan, within reach of every host's loopback."""
+    api, _, *others = network.hosts
     with ExitStack() as stack:
-        yield {
-            slug: stack.enter_context(
-                Sandbox(
-                    rows=ROWS,
-                    seed=seed,
-                    time_zone=zone,
-                    organization_id=f"48150000000000000{seed}",
-                    limits=Limits.published(),
-                    page_hook=gate if slug == HELD[0] else None,
+        with api.entered():
+            sandboxes = {
+                slug: stack.enter_context(
+                    Sandbox(
+                        rows=ROWS,
+                        seed=seed,
+                        time_zone=zone,
+                        organization_id=f"48150000000000000{seed}",
+                        limits=Limits.published(),
+                        host=api.address,
+                        page_hook=gate if slug == HELD[0] else None,
+                    )
                 )
-            )
-            for seed, (slug, zone) in enumerate(ZONES.items(), start=11)
+                for seed, (slug, zone) in enumerate(ZONES.items(), start=11)
+            }
+        for host in others if network.obstacle is None else ():
+            with host.entered():
+                for sandbox in sandboxes.values():
+                    stack.callback(Relay(sandbox.base_url, port=urlsplit(sandbox.base_url).port or 0).shut)
+        yield sandboxes
+
+
+@pytest.fixture
+def storage(network: Network) -> Iterator[Mapping[str, str]]:
+    """A database each for Dagster, for what its processes share and for the warehouse; and a broker."""
+    host = network.hosts[1]
+    with host.entered(), open_postgres(host=host.address) as postgres, open_redis(host=host.address) as broker:
+        yield {
+            "DAGSTER_POSTGRES_URL": postgres.create_database(),
+            "DESTINATION__WAREHOUSE__CREDENTIALS": postgres.create_database(),
+            "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres",
+            "INVOICE_CELERY_BROKER": broker,
+            "INVOICE_SHARED_STATE": postgres.create_database(),
         }
 
 
 @pytest.fixture
-def cluster(sources: Mapping[str, Sandbox], tmp_path: Path, postgres: Postgres) -> Iterator[Cluster]:
-    """A deployment with a database each for Dagster, for what its processes share and for the warehouse."""
-    with open_redis() as broker:
-        running = Cluster(
-            tmp_path,
-            environment=describe_organizations(sources, tmp_path / "organizations.toml", zones=ZONES)
-            | {
-                "DAGSTER_POSTGRES_URL": postgres.create_database(),
-                "DESTINATION__WAREHOUSE__CREDENTIALS": postgres.create_database(),
-                "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres",
-                "INVOICE_CELERY_BROKER": broker,
-                "INVOICE_CELERY_VISIBILITY_TIMEOUT": "15",
-                "INVOICE_EXECUTOR": "celery",
-                "INVOICE_SHARED_STATE": postgres.create_database(),
-                "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
-            },
-        )
+def cluster(
+    network: Network, sources: Mapping[str, Sandbox], storage: Mapping[str, str], tmp_path: Path
+) -> Iterator[Cluster]:
+    """A deployment, looked at from the host that has its webserver."""
+    control = network.hosts[2]
+    organizations = describe_organizations(sources, tmp_path / "organizations.toml", zones=ZONES)
+    others = {
+        "INVOICE_CELERY_VISIBILITY_TIMEOUT": "15",
+        "INVOICE_EXECUTOR": "celery",
+        "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
+    }
+    running = Cluster(tmp_path, environment={**organizations, **storage, **others}, control=control)
+    with control.entered():
         running.prepare()
-        try:
-            yield running
-        finally:
-            running.kill_all()
+        yield running
+    for host in network.hosts[2:]:
+        host.cut_power()
 
 
 def launch_loads(cluster: Cluster) -> list[str]:
@@ -154,17 +186,18 @@ def count_in_a_minute(source: Sandbox) -> int:
 
 
 def test_four_organisations_end_exact_although_a_worker_and_the_daemon_are_killed_in_the_middle(
-    cluster: Cluster, sources: Mapping[str, Sandbox], gate: Gate
+    cluster: Cluster, sources: Mapping[str, Sandbox], workers: Mapping[str, Host], gate: Gate
 ) -> None:
     for unit in (CODE_SERVER, WEBSERVER, DAEMON):
         cluster.start(unit)
-    workers = {str(number): cluster.start(WORKER, number) for number in (1, 2)}
+    for host in workers.values():
+        cluster.start_worker(host)
 
     run_ids = launch_loads(cluster)
     with cluster.open_instance() as instance:
         cluster.wait_for(gate.is_reached.is_set)
         [victim] = find_workers(instance, run_ids, HELD_STEP)
-        cluster.kill(workers[victim])
+        workers[victim].cut_power()
         cluster.kill(DAEMON)
         gate.open()
         assert DagsterRunStatus.QUEUED in statuses_of(instance, run_ids)
