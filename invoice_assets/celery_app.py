@@ -4,10 +4,10 @@
 DAGSTER_HOME at every start, and takes another broker, in silence, where the file is not as it expects.
 """
 
-import os
 from pathlib import Path
 
 from celery import Celery
+from dagster import EnvVar
 from dagster_celery.executor import CeleryExecutor
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
@@ -28,7 +28,7 @@ def build_app(settings: Settings | None = None) -> Celery:
     if BROKER not in settings.names_set:
         raise SettingsError(f"A worker takes its steps from a broker: set {BROKER}, such as redis://10.0.0.5:6379/0.")
     arguments = dict(configure_celery(settings))
-    addresses = {name: os.environ[arguments[name]["env"]] for name in ("broker", "backend")}
+    addresses = {name: EnvVar(arguments[name]["env"]).get_value() for name in ("broker", "backend")}
     executor = CeleryExecutor.for_cli(**arguments | addresses)  # type: ignore[no-untyped-call]
     app: Celery = make_app(executor.app_args())  # type: ignore[no-untyped-call]
     create_task(app)  # type: ignore[no-untyped-call]

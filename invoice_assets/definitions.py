@@ -17,6 +17,7 @@ from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.executors import choose_executor
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
+from invoice_assets.defs.retention import build_retention
 from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.defs.union_views import build_union_views
@@ -50,7 +51,7 @@ def build_definitions(
         executor=executor or choose_executor(settings),
     )
     each = split_by_organization(settings)
-    parts = [_build_organization(own, catalog) for own in each]
+    parts = [build_retention(settings), *(_build_organization(own, catalog) for own in each)]
     if settings.organizations_file:
         parts.append(build_union_views(catalog, settings, slugs=[own.slug for own in each]))
     return Definitions.merge(shared, *parts)

@@ -75,6 +75,8 @@ class Settings:
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
     cron_union_views: str = "30 2 * * *"
+    keep_runs_days: int = 0
+    cron_purge: str = "50 4 * * *"
     freshness_grace_minutes: int = 60
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
@@ -123,7 +125,8 @@ class Settings:
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
-            catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
+            catch_up_days=(catch_up_days := _whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
+            keep_runs_days=_keep_runs_days(given, cls.keep_runs_days, catch_up_days=catch_up_days),
             deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
             cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
             cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
@@ -131,6 +134,7 @@ class Settings:
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
             cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
+            cron_purge=given.get("INVOICE_CRON_PURGE", cls.cron_purge),
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
@@ -248,6 +252,16 @@ def _share(given: Mapping[str, str], name: str, default: float) -> float:
     if share > 1:
         raise SettingsError(f"{name} is {given[name]!r}: set it to a share from 0 to 1, such as 0.2 for 20 %.")
     return share
+
+
+def _keep_runs_days(given: Mapping[str, str], default: int, *, catch_up_days: int) -> int:
+    days = _whole_number(given, "INVOICE_KEEP_RUNS_DAYS", default)
+    if 0 < days <= catch_up_days:
+        raise SettingsError(
+            f"INVOICE_KEEP_RUNS_DAYS is {days}, and the daily schedule looks {catch_up_days} days back for partitions "
+            "that were missed (INVOICE_CATCH_UP_DAYS): set it to more, or to 0 to keep all runs."
+        )
+    return days
 
 
 def _number(given: Mapping[str, str], name: str, default: float) -> float:

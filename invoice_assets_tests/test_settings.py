@@ -13,7 +13,7 @@ import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Executor, Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"
@@ -57,6 +57,10 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_CONCURRENT_READS", "1", "concurrent_reads", 1, id="reads"),
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
+        pytest.param("INVOICE_EXECUTOR", "celery", "executor", Executor.CELERY, id="executor"),
+        pytest.param("INVOICE_CELERY_VISIBILITY_TIMEOUT", "7200", "celery_visibility_timeout_s", 7200, id="visibility"),
+        pytest.param("INVOICE_KEEP_RUNS_DAYS", "90", "keep_runs_days", 90, id="keep-runs"),
+        pytest.param("INVOICE_CRON_PURGE", "0 5 * * *", "cron_purge", "0 5 * * *", id="purge"),
         pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
         pytest.param("INVOICE_API_MAX_BODY_MB", "8", "max_body_mb", 8, id="body"),
         pytest.param("INVOICE_MAX_NEW_COLUMNS", "0", "max_new_columns", 0, id="new-columns"),
@@ -196,13 +200,25 @@ def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
     assert "planted-password" not in repr(settings)
 
 
+def test_an_executor_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match="'dask': set it to in_process, multiprocess, celery, k8s"):
+        Settings.from_env({"INVOICE_EXECUTOR": "dask"})
+
+
+def test_runs_that_the_schedules_still_look_for_are_not_deleted() -> None:
+    with pytest.raises(SettingsError, match="INVOICE_KEEP_RUNS_DAYS is 30, and the daily schedule looks 30 days back"):
+        Settings.from_env({"INVOICE_KEEP_RUNS_DAYS": "30"})
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().dataset = "other"  # type: ignore[misc]  # that it cannot is the point
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py", "alerts/channels.py")
+    assert set(_example()) - OF_DLT == _variables_named_in(
+        "settings.py", "defs/resources.py", "defs/executors.py", "alerts/channels.py"
+    )
 
 
 def test_every_variable_of_the_example_is_explained() -> None:

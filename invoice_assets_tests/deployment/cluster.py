@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ import requests
 from dagster import DagsterInstance
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.instance.ref import InstanceRef
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
 
 from invoice_assets_tests.deployment.hosts import Host
 from invoice_assets_tests.postgres import find_free_port
@@ -128,10 +127,11 @@ class Cluster:
 
     def wait_for(self, condition: Callable[[], bool], *, patience_s: float = PATIENCE_S) -> None:
         """Return once the condition holds; fail with what the processes said last where it takes too long."""
-        deadline = time.monotonic() + patience_s
-        while not condition():
-            assert time.monotonic() < deadline, self.read_logs()
-            time.sleep(POLL_S)
+        retrying = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(patience_s), wait=wait_fixed(POLL_S))
+        try:
+            retrying(condition)
+        except RetryError:
+            raise AssertionError(self.read_logs()) from None
 
     def read_logs(self) -> str:
         """The end of what each process said."""
