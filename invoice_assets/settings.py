@@ -8,12 +8,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
+from importlib.util import find_spec
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invoice_assets.resource_spec import PersonalData
 
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
+
+
+METRICS_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""Either of OpenTelemetry's own variables names the collector."""
+
+
+class LogFormat(StrEnum):
+    """How lines of a run's log are written to standard output, beside what Dagster writes."""
+
+    PLAIN = "plain"
+    JSON = "json"
 
 
 class SettingsError(ValueError):
@@ -67,6 +80,9 @@ class Settings:
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
     """Where people open the Dagster UI; without a trailing slash."""
+    metrics: bool = False
+    """Whether there is a collector that takes metrics; where it is, only OpenTelemetry's SDK reads."""
+    log_format: LogFormat = LogFormat.PLAIN
     names_set: frozenset[str] = frozenset()
 
     def name_variable(self, variable: str) -> str:
@@ -120,6 +136,8 @@ class Settings:
             ),
             alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
             webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            metrics=_metrics(given),
+            log_format=_log_format(given, cls.log_format),
             names_set=frozenset(given),
         )
 
@@ -183,6 +201,32 @@ def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalD
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
         )
     return PersonalData(value)
+
+
+def _metrics(given: Mapping[str, str]) -> bool:
+    endpoint = next((name for name in METRICS_ENDPOINTS if name in given), None)
+    if endpoint is None or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    _require_telemetry_extra("opentelemetry.exporter.otlp.proto.http", wanted_by=f"{endpoint} is set")
+    return True
+
+
+def _log_format(given: Mapping[str, str], default: LogFormat) -> LogFormat:
+    value = given.get("INVOICE_LOG_FORMAT", default)
+    if value not in [*LogFormat]:
+        raise SettingsError(f"INVOICE_LOG_FORMAT is {value!r}: set it to plain or json.")
+    if value == LogFormat.JSON:
+        _require_telemetry_extra("pythonjsonlogger", wanted_by="INVOICE_LOG_FORMAT is json")
+    return LogFormat(value)
+
+
+def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
+    try:
+        is_installed = find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        is_installed = False
+    if not is_installed:
+        raise SettingsError(f'{wanted_by}, which takes another package: pip install "invoice-assets[telemetry]".')
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:
