@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 class TelemetryResource(ConfigurableResource["TelemetryResource"]):
     """The metrics of a run, or of a step in a process of its own: sent while it lasts, and when it ends."""
 
-    metrics: bool = Field(
-        default=False, description="Whether metrics go to the collector of OTEL_EXPORTER_OTLP_*."
-    )
+    metrics: bool = Field(default=False, description="Whether metrics go to the collector of OTEL_EXPORTER_OTLP_*.")
 
     _lock: Lock = PrivateAttr(default_factory=Lock)
     _recorder: "OtlpRecorder | None" = PrivateAttr(default=None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -121,11 +121,5 @@ class Collector:
         return Handler
 
 
-def run_collector() -> Iterator[Collector]:
-    """A collector for as long as a fixture lasts."""
-    with Collector() as running:
-        yield running
-
-
-def _read_attributes(attributes: list[KeyValue]) -> dict[str, str]:
+def _read_attributes(attributes: Iterable[KeyValue]) -> dict[str, str]:
     return {pair.key: pair.value.string_value for pair in attributes}
