@@ -6,6 +6,7 @@ https://docs.dagster.io/guides/build/external-resources
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -66,16 +67,17 @@ def measure_load(recorder: Recorder) -> Iterator[Callable[["Load"], None]]:
     `recorder` takes the measurements of the resource: how the load ended, whatever becomes of it later, and its rows.
     """
 
-    def measure(load: "Load") -> None:
-        recorder.record(ROWS_LOADED, load.census.rows)
-        recorder.record(ROWS_DELETED, load.rows_marked_deleted)
-        for stage, seconds in load.stages_s.items():
-            recorder.record(STAGE_DURATION, seconds, stage=stage)
-
     try:
-        yield measure
+        yield partial(_measure, recorder)
     except Exception as error:
         cause = find_cause(error)
         recorder.record(LOADS, outcome=FAILURE, error=type(cause).__name__ if cause else OTHER_ERROR)
         raise
     recorder.record(LOADS, outcome=SUCCESS)
+
+
+def _measure(recorder: Recorder, load: "Load") -> None:
+    recorder.record(ROWS_LOADED, load.census.rows)
+    recorder.record(ROWS_DELETED, load.rows_marked_deleted)
+    for stage, seconds in load.stages_s.items():
+        recorder.record(STAGE_DURATION, seconds, stage=stage)
