@@ -4,6 +4,7 @@ What is measured while a load reads stands in `api/session.py` and `api/oauth.py
 https://docs.dagster.io/guides/build/external-resources
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +29,8 @@ from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 if TYPE_CHECKING:
     from invoice_assets.defs.loads import Load
-    from invoice_assets.telemetry.otlp import OtlpRecorder
+
+_log = logging.getLogger(__name__)
 
 
 class TelemetryResource(ConfigurableResource["TelemetryResource"]):
@@ -37,7 +39,7 @@ class TelemetryResource(ConfigurableResource["TelemetryResource"]):
     metrics: bool = Field(default=False, description="Whether metrics go to the collector of OTEL_EXPORTER_OTLP_*.")
 
     _lock: Lock = PrivateAttr(default_factory=Lock)
-    _recorder: "OtlpRecorder | None" = PrivateAttr(default=None)
+    _recorder: Recorder | None = PrivateAttr(default=None)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "TelemetryResource":
@@ -45,13 +47,11 @@ class TelemetryResource(ConfigurableResource["TelemetryResource"]):
         return cls(metrics=settings.metrics)
 
     def open_recorder(self) -> Recorder:
-        """The one recorder of the run; one that does nothing where no metrics are wanted."""
+        """The one recorder of the run; one that does nothing where no metrics are wanted, or none can be sent."""
         if not self.metrics:
             return UNRECORDED
-        from invoice_assets.telemetry.otlp import OtlpRecorder
-
         with self._lock:
-            self._recorder = self._recorder or OtlpRecorder()
+            self._recorder = self._recorder or _open_otlp_recorder()
         return self._recorder
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
@@ -60,13 +60,22 @@ class TelemetryResource(ConfigurableResource["TelemetryResource"]):
             self._recorder.close()
 
 
+def _open_otlp_recorder() -> Recorder:
+    from invoice_assets.telemetry.otlp import OtlpRecorder
+
+    try:
+        return OtlpRecorder()
+    except ValueError as error:
+        _log.warning("Metrics are not sent: a variable OTEL_* cannot be used (%s). Loads go on without.", error)
+        return UNRECORDED
+
+
 @contextmanager
 def measure_load(recorder: Recorder) -> Iterator[Callable[["Load"], None]]:
     """A context in which a resource is loaded, and a function to hand the finished load to.
 
     `recorder` takes the measurements of the resource: how the load ended, whatever becomes of it later, and its rows.
     """
-
     try:
         yield partial(_measure, recorder)
     except Exception as error:

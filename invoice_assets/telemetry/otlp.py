@@ -52,7 +52,7 @@ class OtlpRecorder(Recorder):
         return bound
 
     def close(self) -> None:
-        """Send what has not been sent; nothing that is recorded later is."""
+        """Send what has not been sent, for `patience_s` at most; nothing that is recorded later is."""
         self._export.close()
 
 
@@ -112,7 +112,8 @@ class _Exporter(OTLPMetricExporter):
         self.has_delivered = False
         session = requests.Session()
         session.hooks["response"].append(self._note_answer)
-        logging.getLogger(OTLPMetricExporter.__module__).setLevel(logging.CRITICAL)
+        # It repeats every attempt, and quotes headers that it cannot read: they hold a collector's key.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         super().__init__(session=session)
 
     def export(
@@ -132,7 +133,7 @@ class _Exporter(OTLPMetricExporter):
         """Say it, unless it has been said."""
         if not self._has_warned:
             self._has_warned = True
-            answer = f"answered {self._status}" if self._status else "did not answer in time"
+            answer = f"answered {self._status}" if self._status else "gave no answer"
             _log.warning(
                 "Metrics were not delivered: the collector %s. Loads go on without. Check OTEL_EXPORTER_OTLP_ENDPOINT "
                 "and the collector, or unset the variable.",

@@ -22,6 +22,9 @@ class Recorder:
         """A recorder whose measurements carry these attributes too, as far as a metric has them; no empty ones."""
         return self
 
+    def close(self) -> None:
+        """Send what has not been sent; nothing that is recorded later is."""
+
 
 UNRECORDED = Recorder()
 """For whoever is handed no other."""

@@ -179,6 +179,18 @@ def test_a_collector_that_fails_does_not_fail_a_load(
     assert len(warnings) == 1
 
 
+def test_a_variable_that_cannot_be_used_does_not_fail_a_load(
+    collector: Collector, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "0")
+
+    assert project.materialize("taxes", "users", with_checks=False).success
+
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "Metrics are not sent: a variable OTEL_* cannot be used" in warning
+    assert collector.points == []
+
+
 def test_without_a_collector_nothing_is_begun(project: Project) -> None:
     assert project.materialize("taxes", with_checks=False).success
 

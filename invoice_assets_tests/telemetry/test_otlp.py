@@ -120,7 +120,7 @@ def test_what_a_forked_process_sends_is_its_own(collector: Collector, sandbox: S
     [
         pytest.param(500, False, "answered 500", id="fails"),
         pytest.param(503, False, "answered 503", id="asks-for-another-attempt"),
-        pytest.param(200, True, "did not answer in time", id="never-answers"),
+        pytest.param(200, True, "gave no answer", id="never-answers"),
     ],
 )
 def test_a_collector_that_does_not_take_metrics_costs_one_warning_and_little_time(
@@ -145,6 +145,7 @@ def test_a_collector_that_is_not_there_costs_one_warning_and_little_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pa55word@127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer pa55word")
     recorder = OtlpRecorder(patience_s=PATIENCE_S)
     recorder.record(TOKENS)
 
