@@ -41,8 +41,8 @@ RESOURCE = "resource"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """One with a daily quota, and lists of several pages."""
-    with Sandbox(rows=450, limits=Limits.published()) as running:
+    """One with a daily quota, and a list of several pages."""
+    with Sandbox(rows={"taxes": 450, "users": 3}, limits=Limits.published()) as running:
         yield running
 
 
