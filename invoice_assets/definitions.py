@@ -19,6 +19,7 @@ from invoice_assets.defs.executors import choose_executor
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
 from invoice_assets.defs.retention import build_retention
 from invoice_assets.defs.schedules import build_automation
+from invoice_assets.defs.telemetry import TelemetryResource
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
@@ -46,6 +47,7 @@ def build_definitions(
         resources={
             "alerts": AlertsResource.from_settings(settings),
             "dlt_resource": DagsterDltResource(),
+            "telemetry": TelemetryResource.from_settings(settings),
             "warehouse": WarehouseResource.from_settings(settings),
         },
         executor=executor or choose_executor(settings),

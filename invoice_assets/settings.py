@@ -9,12 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from importlib.util import find_spec
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invoice_assets.resource_spec import PersonalData
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
+
+METRICS_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""Either of OpenTelemetry's own variables names the collector."""
+
+
+class LogFormat(StrEnum):
+    """How lines of a run's log are written to standard output, beside what Dagster writes."""
+
+    PLAIN = "plain"
+    JSON = "json"
 
 
 class SettingsError(ValueError):
@@ -81,6 +95,9 @@ class Settings:
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
     """Where people open the Dagster UI; without a trailing slash."""
+    metrics: bool = False
+    """Whether there is a collector that takes metrics; where it is, only OpenTelemetry's SDK reads."""
+    log_format: LogFormat = LogFormat.PLAIN
     names_set: frozenset[str] = frozenset()
 
     def name_variable(self, variable: str) -> str:
@@ -118,7 +135,7 @@ class Settings:
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
             warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             personal_data=_personal_data(given, cls.personal_data),
-            executor=_executor(given, cls.executor),
+            executor=_choice(given, "INVOICE_EXECUTOR", cls.executor),
             celery_visibility_timeout_s=_count(
                 given, "INVOICE_CELERY_VISIBILITY_TIMEOUT", cls.celery_visibility_timeout_s
             ),
@@ -140,6 +157,8 @@ class Settings:
             ),
             alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
             webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            metrics=_metrics(given),
+            log_format=_log_format(given, cls.log_format),
             names_set=frozenset(given),
         )
 
@@ -195,21 +214,36 @@ def _time_zone(given: Mapping[str, str], default: str) -> str:
 
 
 def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
-    value = given.get("INVOICE_PERSONAL_DATA", default)
-    if value not in [*PersonalData]:
-        raise SettingsError(f"INVOICE_PERSONAL_DATA is {value!r}: set it to keep, hash or omit.")
-    if value == PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
+    value = _choice(given, "INVOICE_PERSONAL_DATA", default)
+    if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
         raise SettingsError(
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
         )
-    return PersonalData(value)
+    return value
 
 
-def _executor(given: Mapping[str, str], default: Executor) -> Executor:
-    value = given.get("INVOICE_EXECUTOR", default)
-    if value not in [*Executor]:
-        raise SettingsError(f"INVOICE_EXECUTOR is {value!r}: set it to {', '.join(Executor)}.")
-    return Executor(value)
+def _metrics(given: Mapping[str, str]) -> bool:
+    endpoint = next((name for name in METRICS_ENDPOINTS if name in given), None)
+    if endpoint is None or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    _require_telemetry_extra("opentelemetry.exporter.otlp.proto.http", wanted_by=f"{endpoint} is set")
+    return True
+
+
+def _log_format(given: Mapping[str, str], default: LogFormat) -> LogFormat:
+    value = _choice(given, "INVOICE_LOG_FORMAT", default)
+    if value is LogFormat.JSON:
+        _require_telemetry_extra("pythonjsonlogger", wanted_by="INVOICE_LOG_FORMAT is json")
+    return value
+
+
+def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
+    try:
+        is_installed = find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        is_installed = False
+    if not is_installed:
+        raise SettingsError(f'{wanted_by}, which takes another package: pip install "invoice-assets[telemetry]".')
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:
@@ -224,6 +258,15 @@ def _switch(given: Mapping[str, str], name: str) -> bool:
     if value not in ("on", "off"):
         raise SettingsError(f"{name} is {value!r}: set it to on or off.")
     return value == "on"
+
+
+def _choice(given: Mapping[str, str], name: str, default: _Choice) -> _Choice:
+    choices = type(default)
+    value = given.get(name, default)
+    if value not in [*choices]:
+        *others, last = choices
+        raise SettingsError(f"{name} is {value!r}: set it to {', '.join(others)} or {last}.")
+    return choices(value)
 
 
 def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, fault_tables
+from docs import catalog_tables, fault_tables, metric_tables
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +22,12 @@ def test_the_outcomes_of_faults_are_those_that_the_matrix_holds_loads_to() -> No
     text = fault_tables.PAGE.read_text(encoding="utf-8")
 
     assert fault_tables.replace_tables(text) == text, "run `make docs`"
+
+
+def test_the_metrics_are_those_that_the_code_records() -> None:
+    text = metric_tables.PAGE.read_text(encoding="utf-8")
+
+    assert metric_tables.replace_tables(text) == text, "run `make docs`"
 
 
 def test_the_proofs_that_the_threat_model_names_exist() -> None:

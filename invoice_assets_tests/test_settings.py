@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Executor, Settings, SettingsError
+from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"
@@ -28,7 +29,7 @@ def _example() -> dict[str, str]:
 
 def _variables_named_in(*modules: str) -> set[str]:
     sources = "\n".join((PACKAGE / module).read_text() for module in modules)
-    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_)[A-Z_]*[A-Z])[\"']", sources))
+    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_|OTEL_)[A-Z_]*[A-Z])[\"']", sources))
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -69,6 +70,9 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "log_format", LogFormat.JSON, id="log-format"),
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "metrics", True, id="collector"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "metrics", True, id="receiver"),
         pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
@@ -201,7 +205,7 @@ def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
 
 
 def test_an_executor_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(SettingsError, match="'dask': set it to in_process, multiprocess, celery, k8s"):
+    with pytest.raises(SettingsError, match="'dask': set it to in_process, multiprocess, celery or k8s"):
         Settings.from_env({"INVOICE_EXECUTOR": "dask"})
 
 
@@ -283,6 +287,7 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
         pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+        pytest.param("INVOICE_LOG_FORMAT", "logfmt", "plain or json", id="no-format-of-logs"),
         pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
         pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
@@ -361,3 +366,29 @@ def test_partitions_and_schedules_come_from_the_environment() -> None:
         True,
     )
     assert (settings.cron_today, settings.catch_up_days) == ("*/30 * * * *", 7)
+
+
+def test_a_collector_that_is_named_and_switched_off_gets_no_metrics() -> None:
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
+
+    assert not Settings.from_env({**named, "OTEL_SDK_DISABLED": "True"}).metrics
+    assert Settings.from_env({**named, "OTEL_SDK_DISABLED": "false"}).metrics
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "package"),
+    [
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "opentelemetry", id="metrics"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "opentelemetry", id="receiver"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "pythonjsonlogger", id="logs"),
+    ],
+)
+def test_what_needs_a_package_that_is_not_there_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, package: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(SettingsError, match=rf'^{variable} is .*: pip install "invoice-assets\[telemetry\]"\.$'):
+        Settings.from_env({variable: value})
