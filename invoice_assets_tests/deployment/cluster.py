@@ -15,6 +15,7 @@ from configparser import ConfigParser
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import requests
 from dagster import DagsterInstance
@@ -28,7 +29,6 @@ from invoice_assets_tests.postgres import find_free_port
 CHECKOUT = Path(__file__).parents[2]
 DEPLOY = CHECKOUT / "deploy"
 INSTALLED = "/opt/invoice_assets"
-LOCATION = "invoice_assets"
 CODE_SERVER, DAEMON, WEBSERVER, WORKER = "code-server", "daemon", "webserver", "worker@"
 PATIENCE_S = 240.0
 POLL_S = 0.2
@@ -38,6 +38,10 @@ HURRIED = {
     "after_run_end_seconds: 30": "after_run_end_seconds: 2",
 }
 
+REPOSITORY = {"repositoryLocationName": "invoice_assets", "repositoryName": SINGLETON_REPOSITORY_NAME}
+FIND = """
+query Find($repository: RepositorySelector!) { repositoryOrError(repositorySelector: $repository) { __typename } }
+"""
 LAUNCH = """
 mutation Launch($parameters: ExecutionParams!) {
   launchRun(executionParams: $parameters) {
@@ -47,10 +51,6 @@ mutation Launch($parameters: ExecutionParams!) {
   }
 }
 """
-
-
-class NotLaunchedError(RuntimeError):
-    """The webserver does not launch the run, or not yet: it may not have met the code server."""
 
 
 class Cluster:
@@ -75,11 +75,11 @@ class Cluster:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def prepare(self) -> None:
-        """The instance, in a hurry, set up by one process before several use it."""
+    def prepare(self, *, hurried: bool = True) -> None:
+        """The instance, which looks after its runs more often where it is hurried, set up before several use it."""
         configured = (DEPLOY / "dagster.yaml").read_text(encoding="utf-8")
-        for patient, hurried in HURRIED.items():
-            configured = configured.replace(patient, hurried)
+        for patient, quick in HURRIED.items() if hurried else ():
+            configured = configured.replace(patient, quick)
         (self.folder / "dagster.yaml").write_text(configured, encoding="utf-8")
         shutil.copy(DEPLOY / "workspace.yaml", self.folder)
         with self.open_instance() as instance:
@@ -107,23 +107,24 @@ class Cluster:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def launch(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
-        """Launch a run of a job through the webserver, once that answers; the run's id."""
-        parameters = {
-            "selector": {
-                "repositoryLocationName": LOCATION,
-                "repositoryName": SINGLETON_REPOSITORY_NAME,
-                "jobName": job,
-            },
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]},
-        }
+    def wait_for_definitions(self) -> None:
+        """Return once the webserver knows the definitions of the code server."""
         retrying = Retrying(
-            retry=retry_if_exception_type((requests.RequestException, NotLaunchedError)),
+            retry=retry_if_exception_type(requests.RequestException) | retry_if_not_result(bool),
             stop=stop_after_delay(PATIENCE_S),
             wait=wait_fixed(POLL_S),
-            reraise=True,
         )
-        return str(retrying(self._launch, parameters))
+        retrying(lambda: self._ask(FIND, {"repository": REPOSITORY})["repositoryOrError"]["__typename"] == "Repository")
+
+    def launch(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
+        """Launch a run of a job through the webserver; the run's id."""
+        parameters = {
+            "selector": {**REPOSITORY, "jobName": job},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]},
+        }
+        launched = self._ask(LAUNCH, {"parameters": parameters})["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["runId"])
 
     def wait_for(self, condition: Callable[[], bool], *, patience_s: float = PATIENCE_S) -> None:
         """Return once the condition holds; fail with what the processes said last where it takes too long."""
@@ -138,17 +139,15 @@ class Cluster:
         ends = {path.name: path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log"))}
         return "\n".join(f"== {name}\n{end}" for name, end in ends.items())
 
-    def _launch(self, parameters: dict[str, object]) -> str:
+    def _ask(self, query: str, variables: Mapping[str, object]) -> Any:
+        """What the webserver answers to a GraphQL query."""
         response = requests.post(
             f"http://127.0.0.1:{self._webserver_port}/graphql",
-            json={"query": LAUNCH, "variables": {"parameters": parameters}},
+            json={"query": query, "variables": variables},
             timeout=PATIENCE_S,
         )
         response.raise_for_status()
-        launched = response.json()["data"]["launchRun"]
-        if launched["__typename"] != "LaunchRunSuccess":
-            raise NotLaunchedError(launched)
-        return str(launched["run"]["runId"])
+        return response.json()["data"]
 
     def _start(self, unit: str, host: Host) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{unit}{host.name}.log").open("ab") as log:

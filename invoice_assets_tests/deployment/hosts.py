@@ -193,7 +193,8 @@ def _call(function: Callable[..., int], *arguments: int) -> None:
 
 def _find_sessions(leaders: Set[int]) -> list[psutil.Process]:
     members = [process for process in psutil.process_iter() if _find_session(process) in leaders]
-    return [process for member in members for process in _find_descendants(member) if is_alive(process)]
+    found = {process.pid: process for member in members for process in _find_descendants(member)}
+    return [process for process in found.values() if is_alive(process)]
 
 
 def _find_session(process: psutil.Process) -> int | None:

@@ -193,6 +193,7 @@ def test_four_organisations_end_exact_although_a_worker_and_the_daemon_are_kille
     for host in workers.values():
         cluster.start_worker(host)
 
+    cluster.wait_for_definitions()
     run_ids = launch_loads(cluster)
     with cluster.open_instance() as instance:
         cluster.wait_for(gate.is_reached.is_set)
