@@ -73,8 +73,7 @@ class Sandbox:
         """
         self.endpoints, self.organization_id = (*ENDPOINTS, *extra_endpoints), organization_id
         self.clock = clock or SandboxClock(max(datetime.now(UTC), utc_noon_after(history[1])))
-        self.ledger, self._scripts = Ledger(), FaultScripts()
-        self._limits = limits or Limits.none()
+        self.ledger, self._scripts, self._limits = Ledger(), FaultScripts(), limits or Limits.none()
         self._history, self._zone = history, ZoneInfo(time_zone)
         organization_ids = (organization_id, *other_organization_ids)
         served = _served_endpoints(self.endpoints, organization_ids, time_zone)
