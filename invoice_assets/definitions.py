@@ -55,7 +55,7 @@ def build_definitions(
 
 
 def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec]) -> Definitions:
-    """What an organisation has of its own: assets and their checks, API, jobs and schedules."""
+    """What an organisation has of its own: assets and their checks, API, jobs and schedules, and reports if wanted."""
     catalog = {
         name: replace(spec, organization=settings.slug, personal_data=settings.personal_data)
         for name, spec in catalog.items()
@@ -64,7 +64,7 @@ def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec])
         catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
     )
     automation = build_automation(catalog, settings)
-    return Definitions(
+    loads = Definitions(
         assets=[
             build_asset(spec, catalog=catalog, settings=settings, translator=translator) for spec in catalog.values()
         ],
@@ -73,6 +73,11 @@ def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec])
         schedules=automation.schedules,
         resources={name_api_resource(settings): InvoiceApiResource.from_settings(settings)},
     )
+    if not settings.reporting:
+        return loads
+    from invoice_assets.defs.reporting import build_reporting
+
+    return Definitions.merge(loads, build_reporting(catalog, settings))
 
 
 defs = build_definitions()

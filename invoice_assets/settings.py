@@ -5,6 +5,7 @@ when a run needs them. Every variable has its line in `.env.example`.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -55,6 +56,10 @@ class Settings:
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
+    owners: tuple[str, ...] = ()
+    """Who is asked about the assets: e-mail addresses, and teams as `team:finance`."""
+    reporting: bool = False
+    """Whether there are views of reports beside the tables."""
     catch_up_days: int = 30
     deletion_limit: float = 0.2
     cron_catch_up: str = "10 0 * * *"
@@ -63,6 +68,7 @@ class Settings:
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
     cron_union_views: str = "30 2 * * *"
+    cron_reporting: str = "0 2 * * *"
     freshness_grace_minutes: int = 60
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
@@ -107,6 +113,8 @@ class Settings:
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
+            owners=_owners(given),
+            reporting=_switch(given, "INVOICE_REPORTING"),
             catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
             deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
             cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
@@ -115,6 +123,7 @@ class Settings:
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
             cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
+            cron_reporting=given.get("INVOICE_CRON_REPORTING", cls.cron_reporting),
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
@@ -183,6 +192,15 @@ def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalD
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
         )
     return PersonalData(value)
+
+
+def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
+    """The owners, in the two forms that Dagster takes."""
+    owners = tuple(given.get("INVOICE_OWNERS", "").split())
+    for owner in owners:
+        if not re.fullmatch(r"team:[A-Za-z0-9_]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", owner):
+            raise SettingsError(f"INVOICE_OWNERS has {owner!r}: set it to e-mail addresses, or teams as team:finance.")
+    return owners
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:

@@ -67,8 +67,12 @@ def describe_tags(cadence: Cadence, organization: str) -> dict[str, str]:
 
 def build_table_schema(spec: ResourceSpec) -> TableSchema:
     """The catalog's columns with their types, constraints and descriptions."""
+    columns = [
+        build_column(column, personal_data=spec.personal_data, is_key=column.name == spec.primary_key)
+        for column in spec.columns
+    ]
     return TableSchema(
-        columns=[*(_table_column(spec, column) for column in spec.columns), _DELETED_AT_COLUMN],
+        columns=[*columns, _DELETED_AT_COLUMN],
         constraints=TableConstraints(other=[f"primary key: {spec.primary_key}"]),
     )
 
@@ -80,17 +84,20 @@ _DELETED_AT_COLUMN = TableColumn(
 )
 
 
-def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
-    is_key = column.name == spec.primary_key
-    treatment = _TREATMENTS[spec.personal_data] if column.personal else ""
+def build_column(
+    column: Column, *, personal_data: PersonalData = PersonalData.KEEP, is_key: bool = False
+) -> TableColumn:
+    """A column with its type, constraints and description; a personal one says what becomes of its values."""
+    treatment = _TREATMENTS[personal_data] if column.personal else ""
+    is_omitted = column.personal and personal_data is PersonalData.OMIT
     return TableColumn(
         name=column.name,
         type=column.type_name,
         description=f"{column.description} ({treatment})" if treatment else column.description,
         constraints=TableColumnConstraints(
-            nullable=column.nullable or spec.omits(column), unique=is_key, other=["primary key"] if is_key else []
+            nullable=column.nullable or is_omitted, unique=is_key, other=["primary key"] if is_key else []
         ),
-        tags={PERSONAL_TAG: str(spec.personal_data)} if treatment else {},
+        tags={PERSONAL_TAG: str(personal_data)} if treatment else {},
     )
 
 
