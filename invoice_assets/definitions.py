@@ -17,7 +17,7 @@ from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
 from invoice_assets.defs.schedules import build_automation
-from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.defs.translator import InvoicingTranslator, build_api_spec
 from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
 from invoice_assets.resource_spec import ResourceSpec
@@ -61,12 +61,19 @@ def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec])
         for name, spec in catalog.items()
     }
     translator = InvoicingTranslator(
-        catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
+        catalog=catalog,
+        dataset=settings.dataset,
+        destination_type=settings.destination_type,
+        owners=settings.owners,
     )
     automation = build_automation(catalog, settings)
     loads = Definitions(
         assets=[
-            build_asset(spec, catalog=catalog, settings=settings, translator=translator) for spec in catalog.values()
+            build_api_spec(settings),
+            *(
+                build_asset(spec, catalog=catalog, settings=settings, translator=translator)
+                for spec in catalog.values()
+            ),
         ],
         asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,

@@ -58,6 +58,7 @@ class Settings:
     automation: bool = False
     owners: tuple[str, ...] = ()
     """Who is asked about the assets: e-mail addresses, and teams as `team:finance`."""
+    preview_rows: int = 10
     reporting: bool = False
     """Whether there are views of reports beside the tables."""
     catch_up_days: int = 30
@@ -114,6 +115,7 @@ class Settings:
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
             owners=_owners(given),
+            preview_rows=_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
             reporting=_switch(given, "INVOICE_REPORTING"),
             catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
             deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, MetadataValue, TimeWindowPartitionsDefinition
+from dagster import (
+    AssetExecutionContext,
+    MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+    TimeWindowPartitionsDefinition,
+)
 
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.translator import build_table_schema
@@ -57,6 +64,11 @@ def describe_load(load: "Load") -> dict[str, Any]:
     metadata |= {f"{stage}_s": seconds for stage, seconds in load.stages_s.items()}
     if load.usage.quota_remaining is not None:
         metadata["quota_remaining"] = load.usage.quota_remaining
+    if load.preview:
+        metadata["preview"] = MetadataValue.table(
+            [TableRecord(dict(row)) for row in load.preview],
+            schema=TableSchema([TableColumn(column.name, column.type_name) for column in load.spec.columns]),
+        )
     if warnings := _collect_warnings(load):
         metadata["warning"] = " ".join(warnings)
     return metadata

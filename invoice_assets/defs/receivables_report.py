@@ -24,7 +24,7 @@ from invoice_assets.defs.failures import report_failures
 from invoice_assets.defs.pools import name_reporting_pool
 from invoice_assets.defs.report_views import GROUP, Report, build_report_key
 from invoice_assets.defs.resources import WarehouseResource
-from invoice_assets.defs.translator import build_column
+from invoice_assets.defs.translator import build_column, describe_organization
 from invoice_assets.ingest.report_views import read_report_view
 from invoice_assets.reporting.chart import draw_receivables, write_amount
 from invoice_assets.reporting.views import RECEIVABLES_BY_AGE
@@ -52,7 +52,7 @@ def build_receivables_report(catalog: Mapping[str, ResourceSpec], settings: Sett
                 group_name=qualify(GROUP, settings.slug),
                 kinds={"report"},
                 owners=settings.owners,
-                tags={"invoicing/organization": settings.slug} if settings.slug else {},
+                tags=describe_organization(settings.slug),
             )
         ],
         pool=name_reporting_pool(settings),

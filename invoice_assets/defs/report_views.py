@@ -30,7 +30,7 @@ from invoice_assets.defs.failures import report_failures
 from invoice_assets.defs.pools import name_reporting_pool
 from invoice_assets.defs.report_claims import REPORT_CLAIMS, judge_missing_view
 from invoice_assets.defs.resources import WarehouseResource
-from invoice_assets.defs.translator import build_asset_key, build_column
+from invoice_assets.defs.translator import build_asset_key, build_column, describe_organization
 from invoice_assets.ingest.report_views import (
     find_column_sources,
     find_tables,
@@ -111,7 +111,7 @@ def build_view(report: Report) -> AssetsDefinition:
                 group_name=qualify(GROUP, settings.slug),
                 kinds={settings.destination_type, "view"},
                 owners=settings.owners,
-                tags={"invoicing/organization": settings.slug} if settings.slug else {},
+                tags=describe_organization(settings.slug),
                 metadata={
                     "dagster/column_schema": TableSchema(
                         columns=[

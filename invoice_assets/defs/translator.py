@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dagster import (
     AssetKey,
     AssetSpec,
+    MetadataValue,
     TableColumn,
     TableColumnConstraints,
     TableConstraints,
@@ -17,9 +18,18 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
-from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, PersonalData, ResourceSpec, qualify
+from invoice_assets.resource_spec import (
+    API_DOCUMENTATION,
+    DELETED_AT,
+    Cadence,
+    Column,
+    PersonalData,
+    ResourceSpec,
+    qualify,
+)
+from invoice_assets.settings import Settings
 
-KEY_PREFIX = "invoicing"
+KEY_PREFIX, API_KEY = "invoicing", "invoicing_api"
 
 PERSONAL_TAG = "invoicing/personal"
 """Tag of a column that is personal: what becomes of its values."""
@@ -30,6 +40,29 @@ def build_asset_key(spec: ResourceSpec) -> AssetKey:
     return AssetKey([KEY_PREFIX, *spec.label.split("/")])
 
 
+def build_api_key(organization: str) -> AssetKey:
+    """`invoicing_api`, or `invoicing_api/<organisation>`: the API as what all of its tables are read from."""
+    return AssetKey([API_KEY, *filter(None, [organization])])
+
+
+def build_api_spec(settings: Settings) -> AssetSpec:
+    """The API of an organisation, which Dagster shows and does not run."""
+    return AssetSpec(
+        key=build_api_key(settings.slug),
+        description="The invoicing API, which all tables are read from. It is not Dagster's to materialize.",
+        group_name=qualify("source", settings.slug),
+        kinds={"api"},
+        owners=settings.owners,
+        tags=describe_organization(settings.slug),
+        metadata={
+            "base_url": settings.base_url,
+            "organization_id": settings.organization_id,
+            "requests_per_minute": settings.requests_per_minute,
+            "api_documentation": MetadataValue.url(f"{API_DOCUMENTATION}introduction/"),
+        },
+    )
+
+
 @dataclass
 class InvoicingTranslator(DagsterDltTranslator):
     """Names dlt resources after their catalog rows, and shows the catalog's columns before anything has run."""
@@ -37,17 +70,21 @@ class InvoicingTranslator(DagsterDltTranslator):
     catalog: Mapping[str, ResourceSpec]
     dataset: str
     destination_type: str
+    owners: tuple[str, ...] = ()
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
         """The asset spec of the catalog row that the dlt resource is named after."""
         spec = self.catalog[data.resource.name]
         return AssetSpec(
             key=build_asset_key(spec),
+            deps=[build_api_key(spec.organization)],
             description=_describe(spec),
             group_name=qualify(str(spec.cadence), spec.organization),
             kinds={"dlt", self.destination_type, "table"},
+            owners=self.owners,
             tags=describe_tags(spec.cadence, spec.organization),
             metadata={
+                "api_documentation": MetadataValue.url(spec.docs_url),
                 "primary_key": spec.primary_key,
                 "api_path": spec.path,
                 "oauth_scopes": ", ".join(sorted(spec.scopes)),
@@ -61,8 +98,12 @@ class InvoicingTranslator(DagsterDltTranslator):
 
 def describe_tags(cadence: Cadence, organization: str) -> dict[str, str]:
     """The tags by which assets, jobs and runs are found: the cadence, and where there are several the organisation."""
-    tags = {"invoicing/cadence": str(cadence)}
-    return tags | {"invoicing/organization": organization} if organization else tags
+    return {"invoicing/cadence": str(cadence)} | describe_organization(organization)
+
+
+def describe_organization(organization: str) -> dict[str, str]:
+    """The tag of what belongs to an organisation, where there are several."""
+    return {"invoicing/organization": organization} if organization else {}
 
 
 def build_table_schema(spec: ResourceSpec) -> TableSchema:

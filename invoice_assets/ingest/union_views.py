@@ -21,10 +21,10 @@ ORGANIZATION = "organization"
 
 @dataclass(frozen=True, kw_only=True)
 class UnionView:
-    """A view that was made: its columns, and whose tables it has."""
+    """A view that was made: its columns, and whose tables it has with which columns."""
 
     columns: tuple[str, ...]
-    organizations: tuple[str, ...]
+    sources: Mapping[str, tuple[str, ...]]
 
 
 def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: Sequence[str]) -> UnionView | None:
@@ -39,7 +39,7 @@ def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: 
     names = tuple(dict.fromkeys(name for found in columns.values() for name in found))
     with pipeline.sql_client() as client:
         make_view(client, spec.name, _unite(client, spec, columns, names))
-    return UnionView(columns=(ORGANIZATION, *names), organizations=tuple(columns))
+    return UnionView(columns=(ORGANIZATION, *names), sources=columns)
 
 
 def _read_columns(pipeline: Pipeline, spec: ResourceSpec, slug: str) -> tuple[str, ...]:
