@@ -24,9 +24,6 @@ RATE_PRECISION, RATE_SCALE = 38, 18
 DELETED_AT = "deleted_at"
 """This project's own column of every table: when a complete read found the row gone; NULL while it is there."""
 
-API_DOCUMENTATION = "https://www.zoho.com/invoice/api/v3/"
-"""Where the API is documented, a page for each resource."""
-
 CUSTOM_FIELD_PREFIX = "cf_"
 """How the API names an organisation's own fields: they are nobody's to declare, and no surprise."""
 
@@ -157,7 +154,7 @@ class ResourceSpec:
     blocking_checks: frozenset[CheckName] = frozenset()
     """Checks whose failure keeps the assets downstream from being materialized in the same run."""
     docs_page: str = ""
-    """The resource's page of the API's documentation; empty where it is called as the resource is."""
+    """Its page in the API's documentation; empty where that has the resource's name."""
     organization: str = ""
     """The slug of the organisation whose resource it is, where a deployment has several."""
     personal_data: PersonalData = PersonalData.KEEP
@@ -209,11 +206,6 @@ class ResourceSpec:
     def label(self) -> str:
         """The resource as people are told of it: `invoices`, or `acme/invoices` where there are several."""
         return "/".join(filter(None, (self.organization, self.name)))
-
-    @property
-    def docs_url(self) -> str:
-        """Where the API documents the resource."""
-        return f"{API_DOCUMENTATION}{self.docs_page or self.name.replace('_', '-')}/"
 
     @property
     def modified_column(self) -> str | None:

@@ -7,7 +7,7 @@ when a run needs them. Every variable has its line in `.env.example`.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,7 +89,7 @@ class Settings:
             SettingsError: A number is none, or is out of its range.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        return cls(
+        api = cls(
             organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
             base_url=with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
             token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
@@ -106,6 +106,14 @@ class Settings:
             step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
             shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
+        )
+        return cls._complete(api, given)
+
+    @classmethod
+    def _complete(cls, api: "Settings", given: Mapping[str, str]) -> "Settings":
+        """The settings of the API with those of the warehouse, the schedules and the UI."""
+        return replace(
+            api,
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",

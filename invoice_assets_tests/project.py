@@ -79,10 +79,11 @@ class Project:
             on_event=on_event,
         )
 
-    def run_checks(self, name: str) -> list[AssetCheckEvaluation]:
-        """Run only the checks of a resource."""
+    def run_checks(self, *key: str) -> list[AssetCheckEvaluation]:
+        """Run only the checks of a resource, or of the asset of this key."""
+        asset = AssetKey(key if len(key) > 1 else ["invoicing", *key])
         definitions = build_definitions(Settings.from_env(), catalog=self.catalog)
-        selection = AssetSelection.checks_for_assets(AssetKey(["invoicing", name]))
+        selection = AssetSelection.checks_for_assets(asset)
         checks = selection.resolve_checks(definitions.resolve_asset_graph())
         job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=checks)
         result = job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=QUIET)

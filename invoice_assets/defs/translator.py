@@ -18,18 +18,13 @@ from dagster import (
 )
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
-from invoice_assets.resource_spec import (
-    API_DOCUMENTATION,
-    DELETED_AT,
-    Cadence,
-    Column,
-    PersonalData,
-    ResourceSpec,
-    qualify,
-)
+from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, PersonalData, ResourceSpec, qualify
 from invoice_assets.settings import Settings
 
 KEY_PREFIX, API_KEY = "invoicing", "invoicing_api"
+
+API_DOCUMENTATION = "https://www.zoho.com/invoice/api/v3/"
+"""Where the API is documented, a page for each resource."""
 
 PERSONAL_TAG = "invoicing/personal"
 """Tag of a column that is personal: what becomes of its values."""
@@ -38,6 +33,11 @@ PERSONAL_TAG = "invoicing/personal"
 def build_asset_key(spec: ResourceSpec) -> AssetKey:
     """`invoicing/<resource>`, or `invoicing/<organisation>/<resource>` where there are several."""
     return AssetKey([KEY_PREFIX, *spec.label.split("/")])
+
+
+def find_documentation(spec: ResourceSpec) -> str:
+    """The address at which the API documents the resource."""
+    return f"{API_DOCUMENTATION}{spec.docs_page or spec.name.replace('_', '-')}/"
 
 
 def build_api_key(organization: str) -> AssetKey:
@@ -84,7 +84,7 @@ class InvoicingTranslator(DagsterDltTranslator):
             owners=self.owners,
             tags=describe_tags(spec.cadence, spec.organization),
             metadata={
-                "api_documentation": MetadataValue.url(spec.docs_url),
+                "api_documentation": MetadataValue.url(find_documentation(spec)),
                 "primary_key": spec.primary_key,
                 "api_path": spec.path,
                 "oauth_scopes": ", ".join(sorted(spec.scopes)),

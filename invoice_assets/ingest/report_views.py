@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import sqlglot
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 from sqlglot import exp
@@ -30,7 +31,7 @@ Sums = Mapping[str | None, Decimal]
 
 
 class TablesMissingError(PermanentError):
-    """A view reads tables that do not exist yet."""
+    """What is read does not exist yet: tables that a view is to be made of, or the view itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +129,18 @@ def inspect_report_view(
 
 
 def read_report_view(pipeline: Pipeline, view: ReportView, *, order_by: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a view, in the order of these columns."""
+    """The rows of a view, in the order of these columns.
+
+    Raises:
+        TablesMissingError: There is no such view yet.
+    """
     names = [column.name for column in view.columns]
     with pipeline.sql_client() as client:
         statement = f"SELECT {', '.join(names)} FROM {VIEWS}.{view.name} ORDER BY {', '.join(order_by)}"
-        rows = client.execute_sql(translate(statement, client)) or ()
+        try:
+            rows = client.execute_sql(translate(statement, client)) or ()
+        except DatabaseUndefinedRelation as error:
+            raise TablesMissingError(f"There is no view {view.name} yet: materialize its asset first.") from error
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

@@ -5,7 +5,7 @@ from dagster import AssetKey, AssetSpec
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
-from invoice_assets.defs.translator import PERSONAL_TAG, build_table_schema
+from invoice_assets.defs.translator import PERSONAL_TAG, build_table_schema, find_documentation
 from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings
 
@@ -33,7 +33,7 @@ def test_an_asset_links_to_its_page_of_the_api_s_documentation(name: str, page: 
 
 
 def test_a_page_that_is_called_otherwise_is_a_field_of_the_catalog() -> None:
-    assert replace(RESOURCES["taxes"], docs_page="settings").docs_url.endswith("/v3/settings/")
+    assert find_documentation(replace(RESOURCES["taxes"], docs_page="settings")).endswith("/v3/settings/")
 
 
 def test_assets_have_the_owners_of_the_settings() -> None:
