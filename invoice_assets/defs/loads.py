@@ -7,7 +7,7 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -82,7 +82,7 @@ class Loader:
                 )
                 again, _ = self._read_and_merge(suspects=suspects)
                 load = replace(again, usage=load.usage.add(again.usage))
-        self.context.log.info(summarize(load, now=datetime.now(UTC)))
+        self.context.log.info(summarize(load))
         return load
 
     @property

@@ -76,9 +76,9 @@ class ProgressLog:
         return min(1.0, report.rows / self._rows_before) if self._rows_before else None
 
 
-def summarize(load: "Load", *, now: datetime) -> str:
+def summarize(load: "Load") -> str:
     """What a load has read, for how much, and what is in its table now."""
-    elapsed_s = (now - load.started_at).total_seconds()
+    elapsed_s = sum(load.stages_s.values())
     read = f"read {count(load.census.rows, 'row')} in {count(load.usage.requests, 'request')} and {elapsed_s:.1f} s"
     table = f"{count(load.rows_in_table, 'row')} in {load.table_name}"
     deleted = [f"{load.rows_marked_deleted:,} marked deleted"] if load.rows_marked_deleted else []

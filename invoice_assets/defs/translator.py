@@ -153,7 +153,8 @@ def _describe(spec: ResourceSpec) -> str:
     return (
         f"{spec.description}\n\n{_READING[spec.cadence].format(path=spec.path)} The rows are merged into the table on "
         f"`{spec.primary_key}`; `{DELETED_AT}` says when a complete read found a row gone. Fields that the catalog "
-        "does not know arrive as text columns and are named in the metadata `new_columns`."
+        "does not know arrive as text columns and are named in the metadata `new_columns`. What the fields mean: "
+        f"[the API's documentation]({find_documentation(spec)})."
     )
 
 

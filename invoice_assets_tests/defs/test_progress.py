@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from invoice_assets.api.envelope import Row
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.catalog import INVOICES
 from invoice_assets.defs.progress import PROGRESS_PAGES, ProgressLog, summarize
@@ -84,7 +85,7 @@ def test_the_time_to_go_is_told_only_where_it_can_be_known(
     ],
 )
 def test_a_load_is_summed_up_in_a_sentence(changes: dict[str, Any], sentence: str) -> None:
-    started_at = datetime(2026, 3, 8, 12, tzinfo=UTC)
-    load = build_load(started_at, rows=[{"tax_id": "1"}, {"tax_id": "2"}], **changes)
+    rows: list[Row] = [{"tax_id": "1"}, {"tax_id": "2"}]
+    stages_s = {"extract": 1.0, "normalize": 0.2, "load": 0.3}
 
-    assert summarize(load, now=started_at + timedelta(seconds=1.5)) == sentence
+    assert summarize(build_load(datetime.now(UTC), rows=rows, stages_s=stages_s, **changes)) == sentence

@@ -29,7 +29,9 @@ def test_an_asset_is_described_before_it_has_run(name: str) -> None:
 def test_an_asset_links_to_its_page_of_the_api_s_documentation(name: str, page: str) -> None:
     spec = _spec_of(Settings(), "invoicing", name)
 
-    assert spec.metadata["api_documentation"].value == f"https://www.zoho.com/invoice/api/v3/{page}/"
+    address = f"https://www.zoho.com/invoice/api/v3/{page}/"
+    assert spec.metadata["api_documentation"].value == address
+    assert f"({address})" in str(spec.description)
 
 
 def test_a_page_that_is_called_otherwise_is_a_field_of_the_catalog() -> None:
