@@ -97,7 +97,7 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
 
 
 def _show_rows(load: "Load") -> TableMetadataValue:
-    columns = [TableColumn(column.name, column.type_name) for column in load.spec.columns]
+    columns = [TableColumn(name, load.spec.column(name).type_name) for name in load.preview[0]]
     return MetadataValue.table([TableRecord(dict(row)) for row in load.preview], schema=TableSchema(columns))
 
 

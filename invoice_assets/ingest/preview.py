@@ -22,16 +22,21 @@ PreviewRow = Mapping[str, str | int | bool | None]
 
 
 def read_preview(client: SqlClientBase[Any], spec: ResourceSpec, *, rows: int) -> list[PreviewRow]:
-    """Some rows that the source still has, by column; amounts and instants are text, with every digit."""
+    """Some rows that the source still has, by column; amounts and instants are text, with every digit.
+
+    Columns that are always filled come first, personal ones last; those without a value in any row are left out.
+    """
     if not rows:
         return []
-    shown = [column.name for column in spec.columns if not column.personal]
+    shown = [column.name for column in sorted(spec.columns, key=lambda column: column.nullable) if not column.personal]
     names = ", ".join(client.escape_column_name(name) for name in shown)
     found = client.execute_sql(
         f"SELECT {names} FROM {client.make_qualified_table_name(spec.name)} WHERE {DELETED_AT} IS NULL LIMIT {rows}"
     )
     values = [dict(zip(shown, map(write_value, row), strict=True)) for row in found or ()]
-    return [{column.name: row.get(column.name, MASK) for column in spec.columns} for row in values]
+    filled = [name for name in shown if any(row[name] is not None for row in values)]
+    masked = {column.name: MASK for column in spec.personal_columns}
+    return [{name: row[name] for name in filled} | masked for row in values]
 
 
 def write_value(value: object) -> str | int | bool | None:
