@@ -7,7 +7,7 @@ https://docs.dagster.io/guides/build/projects-and-components
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dagster import Definitions, ExecutorDefinition, in_process_executor
+from dagster import Definitions, ExecutorDefinition
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.defs.alerting.resource import AlertsResource
@@ -15,8 +15,11 @@ from invoice_assets.defs.alerting.sensors import build_alert_sensors
 from invoice_assets.defs.assets import build_asset
 from invoice_assets.defs.checks import build_checks
 from invoice_assets.defs.dlt_integration import DagsterDltResource
+from invoice_assets.defs.executors import choose_executor
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
+from invoice_assets.defs.retention import build_retention
 from invoice_assets.defs.schedules import build_automation
+from invoice_assets.defs.telemetry import TelemetryResource
 from invoice_assets.defs.translator import InvoicingTranslator, build_api_spec
 from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
@@ -28,11 +31,12 @@ def build_definitions(
     settings: Settings | None = None,
     *,
     catalog: Mapping[str, ResourceSpec] = RESOURCES,
-    executor: ExecutorDefinition = in_process_executor,
+    executor: ExecutorDefinition | None = None,
 ) -> Definitions:
     """All assets, checks and resources for the settings; without settings, for those of the environment.
 
-    Steps run in the process of their run by default: a DuckDB file takes one writer, and a process each costs seconds.
+    Without an executor, steps work where the settings say: by default in the process of their run, because a DuckDB
+    file takes one writer, and a process each costs seconds.
 
     Raises:
         SettingsError: A variable of the environment cannot be used.
@@ -43,12 +47,13 @@ def build_definitions(
         resources={
             "alerts": AlertsResource.from_settings(settings),
             "dlt_resource": DagsterDltResource(),
+            "telemetry": TelemetryResource.from_settings(settings),
             "warehouse": WarehouseResource.from_settings(settings),
         },
-        executor=executor,
+        executor=executor or choose_executor(settings),
     )
     each = split_by_organization(settings)
-    parts = [_build_organization(own, catalog) for own in each]
+    parts = [build_retention(settings), *(_build_organization(own, catalog) for own in each)]
     if settings.organizations_file:
         parts.append(build_union_views(catalog, settings, slugs=[own.slug for own in each]))
     return Definitions.merge(shared, *parts)

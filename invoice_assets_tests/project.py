@@ -28,6 +28,9 @@ from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
 
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""What gives the rows of a statement in a warehouse."""
+
 
 class Project:
     """A project that reads from `sandbox` and loads into `folder`, or a PostgreSQL; retries do not wait.
@@ -100,18 +103,23 @@ class Project:
             return connection.execute(sql).fetchall()
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
-        """Every row of a resource's table, as a mapping from column to value; JSON is text."""
-        columns = self.query(
-            "SELECT column_name, data_type FROM information_schema.columns "
-            f"WHERE table_schema = 'invoicing' AND table_name = '{name}' ORDER BY ordinal_position"
-        )
-        values = ", ".join(
-            f'CAST("{column}" AS TEXT)' if "json" in kind.lower() else f'"{column}"' for column, kind in columns
-        )
-        order = ", ".join(str(number + 1) for number in range(len(columns)))
-        names = [column for column, _ in columns]
-        rows = self.query(f"SELECT {values} FROM invoicing.{name} ORDER BY {order}")
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        """Every row of a resource's table; see the function of this name."""
+        return read_table(name, query=self.query)
+
+
+def read_table(name: str, *, query: Query, dataset: str = "invoicing") -> list[dict[str, Any]]:
+    """Every row of a resource's table, as a mapping from column to value; JSON is text."""
+    columns = query(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        f"WHERE table_schema = '{dataset}' AND table_name = '{name}' ORDER BY ordinal_position"
+    )
+    values = ", ".join(
+        f'CAST("{column}" AS TEXT)' if "json" in kind.lower() else f'"{column}"' for column, kind in columns
+    )
+    order = ", ".join(str(number + 1) for number in range(len(columns)))
+    names = [column for column, _ in columns]
+    rows = query(f"SELECT {values} FROM {dataset}.{name} ORDER BY {order}")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def materialize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, fault_tables, report_queries
+from docs import catalog_tables, fault_tables, metric_tables, report_queries
 from invoice_assets.reporting.views import REPORT_VIEWS
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +30,12 @@ def test_the_queries_of_reports_are_those_that_the_views_are_made_from() -> None
 
     assert report_queries.replace_reports(text) == text, "run `make docs`"
     assert all(view.sql.rstrip() in text for view in REPORT_VIEWS)
+
+
+def test_the_metrics_are_those_that_the_code_records() -> None:
+    text = metric_tables.PAGE.read_text(encoding="utf-8")
+
+    assert metric_tables.replace_tables(text) == text, "run `make docs`"
 
 
 def test_the_proofs_that_the_threat_model_names_exist() -> None:

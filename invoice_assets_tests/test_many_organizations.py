@@ -24,6 +24,7 @@ from dagster import (
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.settings import Settings
+from invoice_assets_tests.organizations_file import describe_organizations
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, failures_of, select_all_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -46,7 +47,14 @@ class Deployment:
         self.database = folder / "invoicing.duckdb"
         self._postgres_url = postgres_url
         self._instance = DagsterInstance.ephemeral()
-        for name, value in _describe(sandboxes, folder).items():
+        variables = describe_organizations(sandboxes, folder / "organizations.toml", zones=ZONES) | {
+            "INVOICE_SHARED_STATE": str(folder / "state"),
+            "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
+            "INVOICE_STEP_RETRIES": "0",
+            "INVOICE_API_BACKOFF_FACTOR": "0",
+            "INVOICE_API_REQUESTS_PER_MINUTE": "0",
+        }
+        for name, value in variables.items():
             environment.setenv(name, value)
         environment.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres" if postgres_url else "duckdb")
         environment.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_url or str(self.database))
@@ -78,31 +86,6 @@ class Deployment:
             connection.execute(f"ATTACH '{self.database}' AS warehouse (READ_ONLY)")
             connection.execute("USE warehouse")
             return connection.execute(sql).fetchall()
-
-
-def _describe(sandboxes: dict[str, Sandbox], folder: Path) -> dict[str, str]:
-    lines, variables = [], {}
-    for slug, sandbox in sandboxes.items():
-        own = sandbox.environment()
-        lines += [
-            f"[{slug}]",
-            f'organization_id = "{sandbox.organization_id}"',
-            f'base_url = "{own["INVOICE_API_BASE_URL"]}"',
-            f'token_url = "{own["INVOICE_API_TOKEN_URL"]}"',
-            f'time_zone = "{ZONES[slug]}"',
-            f'credentials = "env:{slug.upper()}"',
-        ]
-        for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"):
-            variables[f"{slug.upper()}_{part}"] = own[f"INVOICE_API_{part}"]
-    (folder / "organizations.toml").write_text("\n".join(lines))
-    return variables | {
-        "INVOICE_ORGANIZATIONS": str(folder / "organizations.toml"),
-        "INVOICE_SHARED_STATE": str(folder / "state"),
-        "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
-        "INVOICE_STEP_RETRIES": "0",
-        "INVOICE_API_BACKOFF_FACTOR": "0",
-        "INVOICE_API_REQUESTS_PER_MINUTE": "0",
-    }
 
 
 @pytest.fixture(params=["duckdb"])

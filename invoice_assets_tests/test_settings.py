@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"
@@ -28,7 +29,7 @@ def _example() -> dict[str, str]:
 
 def _variables_named_in(*modules: str) -> set[str]:
     sources = "\n".join((PACKAGE / module).read_text() for module in modules)
-    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_)[A-Z_]*[A-Z])[\"']", sources))
+    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_|OTEL_)[A-Z_]*[A-Z])[\"']", sources))
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -67,6 +68,10 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             ("team:finance", "ana@example.com"),
             id="owners",
         ),
+        pytest.param("INVOICE_EXECUTOR", "celery", "executor", Executor.CELERY, id="executor"),
+        pytest.param("INVOICE_CELERY_VISIBILITY_TIMEOUT", "7200", "celery_visibility_timeout_s", 7200, id="visibility"),
+        pytest.param("INVOICE_KEEP_RUNS_DAYS", "90", "keep_runs_days", 90, id="keep-runs"),
+        pytest.param("INVOICE_CRON_PURGE", "0 5 * * *", "cron_purge", "0 5 * * *", id="purge"),
         pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
         pytest.param("INVOICE_API_MAX_BODY_MB", "8", "max_body_mb", 8, id="body"),
         pytest.param("INVOICE_MAX_NEW_COLUMNS", "0", "max_new_columns", 0, id="new-columns"),
@@ -75,6 +80,9 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "log_format", LogFormat.JSON, id="log-format"),
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "metrics", True, id="collector"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "metrics", True, id="receiver"),
         pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
@@ -206,13 +214,25 @@ def test_the_credentials_of_a_warehouse_are_in_no_repr() -> None:
     assert "planted-password" not in repr(settings)
 
 
+def test_an_executor_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match="'dask': set it to in_process, multiprocess, celery or k8s"):
+        Settings.from_env({"INVOICE_EXECUTOR": "dask"})
+
+
+def test_runs_that_the_schedules_still_look_for_are_not_deleted() -> None:
+    with pytest.raises(SettingsError, match="INVOICE_KEEP_RUNS_DAYS is 30, and the daily schedule looks 30 days back"):
+        Settings.from_env({"INVOICE_KEEP_RUNS_DAYS": "30"})
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().dataset = "other"  # type: ignore[misc]  # that it cannot is the point
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    assert set(_example()) - OF_DLT == _variables_named_in("settings.py", "defs/resources.py", "alerts/channels.py")
+    assert set(_example()) - OF_DLT == _variables_named_in(
+        "settings.py", "defs/resources.py", "defs/executors.py", "alerts/channels.py"
+    )
 
 
 def test_every_variable_of_the_example_is_explained() -> None:
@@ -281,6 +301,7 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_OWNERS", "team:finance Ana", "e-mail addresses, or teams as team:finance", id="no-owner"),
         pytest.param("INVOICE_OWNERS", "team:", "e-mail addresses, or teams as team:finance", id="no-team"),
         pytest.param("INVOICE_PREVIEW_ROWS", "2.5", "a whole number", id="half-a-row"),
+        pytest.param("INVOICE_LOG_FORMAT", "logfmt", "plain or json", id="no-format-of-logs"),
         pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
         pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
@@ -359,3 +380,29 @@ def test_partitions_and_schedules_come_from_the_environment() -> None:
         True,
     )
     assert (settings.cron_today, settings.catch_up_days) == ("*/30 * * * *", 7)
+
+
+def test_a_collector_that_is_named_and_switched_off_gets_no_metrics() -> None:
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
+
+    assert not Settings.from_env({**named, "OTEL_SDK_DISABLED": "True"}).metrics
+    assert Settings.from_env({**named, "OTEL_SDK_DISABLED": "false"}).metrics
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "package"),
+    [
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "opentelemetry", id="metrics"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "opentelemetry", id="receiver"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "pythonjsonlogger", id="logs"),
+    ],
+)
+def test_what_needs_a_package_that_is_not_there_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, package: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(SettingsError, match=rf'^{variable} is .*: pip install "invoice-assets\[telemetry\]"\.$'):
+        Settings.from_env({variable: value})

@@ -40,6 +40,8 @@ from invoice_assets.api.token_store import (
 )
 from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+from invoice_assets.telemetry.metrics import RETRIES, TOKEN_WAIT, TOKENS
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 LEEWAY_S = 60.0
 """An access token is replaced this long before it expires, so that none dies between check and use."""
@@ -94,7 +96,7 @@ class RefreshTokenGrant:
 
 
 def request_access_token(
-    grant: RefreshTokenGrant, *, now: float, policy: RetryPolicy
+    grant: RefreshTokenGrant, *, now: float, policy: RetryPolicy, recorder: Recorder = UNRECORDED
 ) -> tuple[AccessToken, RefreshTokenGrant]:
     """Exchange the refresh token for an access token (RFC 6749, section 6).
 
@@ -106,7 +108,7 @@ def request_access_token(
         TokenThrottledError: Too many tokens were asked for; the next minutes will not help.
         TransientError: The accounts server could not be reached or failed.
     """
-    answer = policy.run(lambda: _post(grant))
+    answer = policy.run(lambda: _post(grant), on_retry=lambda reason: recorder.record(RETRIES, reason=reason))
     value = answer.get("access_token")
     if not isinstance(value, str) or not value:
         raise InvalidResponseError(f"POST {grant.token_url} answered 200 without an access token. Run again later.")
@@ -129,8 +131,10 @@ class AccessTokenProvider:
         store: TokenStore | None = None,
         policy: RetryPolicy | None = None,
         clock: Callable[[], float] = time.time,
+        recorder: Recorder = UNRECORDED,
     ) -> None:
         self._grant = grant
+        self._recorder = recorder
         self._store = store or ProcessTokenStore()
         self._policy = policy or RetryPolicy()
         self._clock = clock
@@ -162,11 +166,13 @@ class AccessTokenProvider:
 
     def _obtain(self, is_good: Callable[[SharedTokens], bool], *, renewed_at: float | None = None) -> AccessToken:
         """The shared token, or one that is asked for while nobody else can."""
+        asked_at = time.monotonic()
         shared = self._store.read()
         if not is_good(shared):
             shared = self._store.update(
                 lambda known: known if is_good(known) else self._request(known, renewed_at=renewed_at)
             )
+        self._recorder.record(TOKEN_WAIT, time.monotonic() - asked_at)
         if refusal := self._find_refusal(shared):
             if not refusal.is_throttle:
                 raise TokenRejectedError(refusal.message)
@@ -182,9 +188,10 @@ class AccessTokenProvider:
         if len(recent) >= TOKENS_PER_LOCK_OUT:
             return _refuse(known, TokenThrottledError(_SPARED), until=recent[0] + LOCK_OUT_S)
         try:
-            token, next_grant = request_access_token(grant, now=now, policy=self._policy)
+            token, next_grant = request_access_token(grant, now=now, policy=self._policy, recorder=self._recorder)
         except (TokenRejectedError, TokenThrottledError) as error:
             return _refuse(known, error, until=now + LOCK_OUT_S)
+        self._recorder.record(TOKENS)
         if next_grant != grant:
             _log.warning("The accounts server replaced the refresh token; the new one is kept with the access token.")
         return SharedTokens(
@@ -239,6 +246,7 @@ def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
         raise RetriableError(
             TransientError(f"{asked} answered {response.status_code}. A later run can succeed."),
             retry_after_s=parse_retry_after(response.headers.get("Retry-After"), now=time.time()),
+            reason=str(response.status_code),
         )
     if "error" in answer:
         raise TokenRejectedError(

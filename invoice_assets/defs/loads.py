@@ -31,6 +31,7 @@ from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.warehouse import choose_file_format
 from invoice_assets.ingest.windows import ReadRequest, Window
 from invoice_assets.resource_spec import IncrementalRead, ResourceSpec
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 COLLECT_AFTER = 500_000
 """Objects after which the garbage collector looks for cycles: a page of rows is thousands, and has none."""
@@ -67,6 +68,8 @@ class Loader:
     translator: InvoicingTranslator
     invoice_api: InvoiceApiResource
     warehouse: WarehouseResource
+    recorder: Recorder = UNRECORDED
+    """Takes the measurements of the organisation."""
 
     def load(self) -> Load:
         """Read the window and merge its rows; after a complete read, mark the rows that are gone.
@@ -96,7 +99,10 @@ class Loader:
         with (
             self.warehouse.open_load(spec) as pipeline,
             self.invoice_api.open_read(
-                self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, pipeline, spec)
+                self.request,
+                upcoming=self.upcoming,
+                is_outdated=partial(has_loaded_since, pipeline, spec),
+                recorder=self.recorder,
             ) as read,
         ):
             self._merge(pipeline, read)

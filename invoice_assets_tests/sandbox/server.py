@@ -45,7 +45,7 @@ WORLDS_KEPT = 4
 
 
 class Sandbox:
-    """A running stand-in for the invoicing API, on the loopback interface. Use it in a `with` statement."""
+    """A running stand-in for the invoicing API, on loopback unless a host says otherwise; for a `with` statement."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Sandbox:
         clock: SandboxClock | None = None,
         extra_endpoints: tuple[Endpoint, ...] = (),
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
+        host: str = HOST,
         port: int = 0,
         page_hook: PageHook | None = None,
         latency_s: float = 0.0,
@@ -80,8 +81,8 @@ class Sandbox:
         world = build_world(seed, tuple(_row_counts(rows).items()), history, self._zone)
         self._store = build_store(tuple(served.values()), world)
         self._mutations = Mutations(self._store, served, world=world, clock=self.clock, zone=self._zone)
-        listener = open_listener(port)
-        self.base_url = f"http://{HOST}:{port_of(listener)}"
+        listener = open_listener(port, host=host)
+        self.base_url = f"http://{host}:{port_of(listener)}"
         accounts = AccountsServer(seed, scopes=scopes, limits=self._limits, clock=self.clock, api_domain=self.base_url)
         self._accounts = accounts
         backend = Backend(
