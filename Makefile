@@ -57,10 +57,11 @@ bench: setup ## Measure everything against the targets and the peers, and write 
 	$(BIN)/python -m benchmarks.check_cost
 	$(BIN)/python -m benchmarks
 
-docs: setup ## Write the parts of the docs that derive from the catalog, the fault matrix and the metrics
+docs: setup ## Write the parts of the docs that derive from the catalog, the fault matrix, the metrics and the reports
 	$(BIN)/python -m docs.catalog_tables
 	$(BIN)/python -m docs.fault_tables
 	$(BIN)/python -m docs.metric_tables
+	$(BIN)/python -m docs.report_queries
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock

@@ -20,7 +20,7 @@ from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource,
 from invoice_assets.defs.retention import build_retention
 from invoice_assets.defs.schedules import build_automation
 from invoice_assets.defs.telemetry import TelemetryResource
-from invoice_assets.defs.translator import InvoicingTranslator
+from invoice_assets.defs.translator import InvoicingTranslator, build_api_spec
 from invoice_assets.defs.union_views import build_union_views
 from invoice_assets.organizations import split_by_organization
 from invoice_assets.resource_spec import ResourceSpec
@@ -60,24 +60,36 @@ def build_definitions(
 
 
 def _build_organization(settings: Settings, catalog: Mapping[str, ResourceSpec]) -> Definitions:
-    """What an organisation has of its own: assets and their checks, API, jobs and schedules."""
+    """What an organisation has of its own: assets and their checks, API, jobs and schedules, and reports if wanted."""
     catalog = {
         name: replace(spec, organization=settings.slug, personal_data=settings.personal_data)
         for name, spec in catalog.items()
     }
     translator = InvoicingTranslator(
-        catalog=catalog, dataset=settings.dataset, destination_type=settings.destination_type
+        catalog=catalog,
+        dataset=settings.dataset,
+        destination_type=settings.destination_type,
+        owners=settings.owners,
     )
     automation = build_automation(catalog, settings)
-    return Definitions(
+    loads = Definitions(
         assets=[
-            build_asset(spec, catalog=catalog, settings=settings, translator=translator) for spec in catalog.values()
+            build_api_spec(settings),
+            *(
+                build_asset(spec, catalog=catalog, settings=settings, translator=translator)
+                for spec in catalog.values()
+            ),
         ],
         asset_checks=build_checks(catalog, settings=settings),
         jobs=automation.jobs,
         schedules=automation.schedules,
         resources={name_api_resource(settings): InvoiceApiResource.from_settings(settings)},
     )
+    if not settings.reporting:
+        return loads
+    from invoice_assets.defs.reporting import build_reporting
+
+    return Definitions.merge(loads, build_reporting(catalog, settings))
 
 
 defs = build_definitions()

@@ -5,8 +5,9 @@ when a run needs them. Every variable has its line in `.env.example`.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from importlib.util import find_spec
@@ -81,6 +82,11 @@ class Settings:
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
+    owners: tuple[str, ...] = ()
+    """Who is asked about the assets: e-mail addresses, and teams as `team:finance`."""
+    preview_rows: int = 10
+    reporting: bool = False
+    """Whether there are views of reports beside the tables."""
     catch_up_days: int = 30
     deletion_limit: float = 0.2
     cron_catch_up: str = "10 0 * * *"
@@ -89,6 +95,7 @@ class Settings:
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
     cron_union_views: str = "30 2 * * *"
+    cron_reporting: str = "0 2 * * *"
     keep_runs_days: int = 0
     cron_purge: str = "50 4 * * *"
     freshness_grace_minutes: int = 60
@@ -113,7 +120,7 @@ class Settings:
             SettingsError: A number is none, or is out of its range.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        return cls(
+        api = cls(
             organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
             base_url=with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
             token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
@@ -130,6 +137,14 @@ class Settings:
             step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
             shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
+        )
+        return cls._complete(api, given)
+
+    @classmethod
+    def _complete(cls, api: "Settings", given: Mapping[str, str]) -> "Settings":
+        """The settings of the API with those of the warehouse, the schedules and the UI."""
+        return replace(
+            api,
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination_type := given.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "duckdb")),
             database=_duckdb_file(given) if destination_type == "duckdb" else "",
@@ -142,6 +157,9 @@ class Settings:
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
+            owners=_owners(given),
+            preview_rows=_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
+            reporting=_switch(given, "INVOICE_REPORTING"),
             catch_up_days=(catch_up_days := _whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
             keep_runs_days=_keep_runs_days(given, cls.keep_runs_days, catch_up_days=catch_up_days),
             deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
@@ -151,6 +169,7 @@ class Settings:
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
             cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
+            cron_reporting=given.get("INVOICE_CRON_REPORTING", cls.cron_reporting),
             cron_purge=given.get("INVOICE_CRON_PURGE", cls.cron_purge),
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
@@ -244,6 +263,15 @@ def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
         is_installed = False
     if not is_installed:
         raise SettingsError(f'{wanted_by}, which takes another package: pip install "invoice-assets[telemetry]".')
+
+
+def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
+    """The owners, in the two forms that Dagster takes."""
+    owners = tuple(given.get("INVOICE_OWNERS", "").split())
+    for owner in owners:
+        if not re.fullmatch(r"team:[A-Za-z0-9_]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", owner):
+            raise SettingsError(f"INVOICE_OWNERS has {owner!r}: set it to e-mail addresses, or teams as team:finance.")
+    return owners
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:

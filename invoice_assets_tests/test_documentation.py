@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, fault_tables, metric_tables
+from docs import catalog_tables, fault_tables, metric_tables, report_queries
+from invoice_assets.reporting.views import REPORT_VIEWS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +23,13 @@ def test_the_outcomes_of_faults_are_those_that_the_matrix_holds_loads_to() -> No
     text = fault_tables.PAGE.read_text(encoding="utf-8")
 
     assert fault_tables.replace_tables(text) == text, "run `make docs`"
+
+
+def test_the_queries_of_reports_are_those_that_the_views_are_made_from() -> None:
+    text = report_queries.PAGE.read_text(encoding="utf-8")
+
+    assert report_queries.replace_reports(text) == text, "run `make docs`"
+    assert all(view.sql.rstrip() in text for view in REPORT_VIEWS)
 
 
 def test_the_metrics_are_those_that_the_code_records() -> None:

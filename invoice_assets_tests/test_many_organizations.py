@@ -13,7 +13,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    DagsterInstance,
+    ExecuteInProcessResult,
+    TableColumnLineageMetadataValue,
+)
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
@@ -140,7 +146,11 @@ def test_a_view_has_the_rows_of_all_organisations_with_their_slug(deployment: De
     for slug in ZONES:
         deployment.materialize(slug, "taxes")
 
-    assert deployment.materialize("all", "taxes", "items").success
+    united = deployment.materialize("all", "taxes", "items")
+
+    assert united.success
+    assert _sources_of(united, "cf_region") == [AssetKey(["invoicing", "acme", "taxes"])]
+    assert len(_sources_of(united, "tax_id")) == 2
 
     counted = "SELECT organization, COUNT(*), COUNT(cf_region) FROM invoicing.taxes GROUP BY 1 ORDER BY 1"
     assert deployment.query(counted) == [("acme", 3, 3), ("globex", 3, 0)]
@@ -168,7 +178,7 @@ def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deploym
 
     assert graph.get_all_asset_keys() == {
         AssetKey(["invoicing", slug, name]) for slug in (*ZONES, "all") for name in RESOURCES
-    }
+    } | {AssetKey(["invoicing_api", slug]) for slug in ZONES}
     assert {schedule.name: schedule.execution_timezone for schedule in repository.schedule_defs} == {
         "refresh_union_views": "UTC"
     } | {
@@ -183,6 +193,17 @@ def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deploym
         )
     }
     assert {key.asset_key.path[1] for key in _checks_of(repository, "check_tables_acme")} == {"acme"}
+
+
+def _sources_of(united: ExecuteInProcessResult, column: str) -> list[AssetKey]:
+    """The assets that a column of the view of taxes is made from."""
+    lineage = {
+        event.asset_key.path[-1]: event.materialization.metadata.get("dagster/column_lineage")
+        for event in united.get_asset_materialization_events()
+        if event.asset_key
+    }["taxes"]
+    assert isinstance(lineage, TableColumnLineageMetadataValue)
+    return [dep.asset_key for dep in lineage.column_lineage.deps_by_column[column]]
 
 
 def _checks_of(repository: Any, job: str) -> set[Any]:

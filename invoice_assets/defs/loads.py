@@ -17,7 +17,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.dlt_integration import DagsterDltResource
-from invoice_assets.defs.progress import ProgressLog
+from invoice_assets.defs.progress import ProgressLog, summarize
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.ingest.census import RowCensus
@@ -25,6 +25,7 @@ from invoice_assets.ingest.counting import count_rows, count_rows_by_modificatio
 from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages
+from invoice_assets.ingest.preview import PreviewRow, read_preview
 from invoice_assets.ingest.reading import Read
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.warehouse import choose_file_format
@@ -52,6 +53,7 @@ class Load:
     stages_s: Mapping[str, float]
     usage: ApiUsage
     table_name: str
+    preview: Sequence[PreviewRow] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +81,11 @@ class Loader:
             load, suspects = self._read_and_merge()
             if suspects:
                 self.context.log.info(
-                    f"{self.spec.label}: {len(suspects)} rows seem gone; reading once more to be sure"
+                    f"{self.spec.label}: {len(suspects):,} rows seem gone; reading once more to be sure"
                 )
                 again, _ = self._read_and_merge(suspects=suspects)
                 load = replace(again, usage=load.usage.add(again.usage))
+        self.context.log.info(summarize(load))
         return load
 
     @property
@@ -112,6 +115,7 @@ class Loader:
                 rows_by_modification = (
                     count_rows_by_modification(pipeline, spec, client=client) if self.is_partitioned else {}
                 )
+                preview = read_preview(client, spec, rows=self.warehouse.preview_rows)
             load = Load(
                 spec=spec,
                 window=self.request.window,
@@ -125,6 +129,7 @@ class Loader:
                 stages_s=measure_stages(pipeline),
                 usage=read.usage,
                 table_name=f"{pipeline.dataset_name}.{spec.name}",
+                preview=preview,
             )
         return load, missing.keys if needs_second_look else frozenset()
 

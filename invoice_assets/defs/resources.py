@@ -226,6 +226,10 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         default=Settings.warehouse_patience_s, ge=0, description="Seconds to wait for a file or a table that is in use."
     )
 
+    preview_rows: int = Field(
+        default=Settings.preview_rows, ge=0, description="Rows that a load shows, personal columns masked; 0 for none."
+    )
+
     @classmethod
     def from_settings(cls, settings: Settings) -> "WarehouseResource":
         """The resource as the environment configures it."""
@@ -235,6 +239,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
             patience_s=settings.warehouse_patience_s,
+            preview_rows=settings.preview_rows,
         )
 
     @contextmanager

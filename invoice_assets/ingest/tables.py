@@ -4,7 +4,7 @@ What is counted in it lives in `inspection.py` and `references.py`.
 https://dlthub.com/docs/dlt-ecosystem/transformations/sql
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,30 +71,39 @@ def open_tables(
 
     They are the pipeline's own, or those of another dataset of the same warehouse.
     """
-    with pipeline.destination_client() as client, ExitStack() as stack:
-        if not isinstance(client, SqlJobClientBase):
-            raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+    with open_job_client(pipeline) as client, ExitStack() as stack:
         if dataset:
             stack.enter_context(client.sql_client.with_alternative_dataset_name(dataset))
-        stored = dict(client.get_storage_tables(list(dict.fromkeys(spec.name for spec in specs))))
+        types = read_types(client, [spec.name for spec in specs])
         yield [
-            StoredTable(
-                spec=spec,
-                client=client.sql_client,
-                types={
-                    name: name_type(
-                        column.get("data_type") or "unknown",
-                        precision=column.get("precision"),
-                        scale=column.get("scale"),
-                    )
-                    for name, column in stored[spec.name].items()
-                    if not name.startswith("_dlt")
-                },
-            )
-            if stored.get(spec.name)
-            else None
+            StoredTable(spec=spec, client=client.sql_client, types=types[spec.name]) if types.get(spec.name) else None
             for spec in specs
         ]
+
+
+@contextmanager
+def open_job_client(pipeline: Pipeline) -> Iterator[SqlJobClientBase]:
+    """The pipeline's client of a warehouse that speaks SQL, for as long as the context is open."""
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientBase):
+            raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+        yield client
+
+
+def read_types(client: SqlJobClientBase, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The columns of tables or views with their types in dlt's words, by name; empty where there is none."""
+    return {
+        table: {
+            name: name_type(
+                column.get("data_type") or "unknown",
+                precision=column.get("precision"),
+                scale=column.get("scale"),
+            )
+            for name, column in columns.items()
+            if not name.startswith("_dlt")
+        }
+        for table, columns in client.get_storage_tables(list(dict.fromkeys(names)))
+    }
 
 
 def write_instant(instant: datetime) -> str:
