@@ -124,6 +124,11 @@ class Settings:
         )
 
 
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that is no setting, such as a secret that a command hands on; empty where it is not set."""
+    return environ.get(name, "").strip()
+
+
 def with_trailing_slash(url: str) -> str:
     """The address of a folder of resources, to which their paths are added."""
     return f"{url.rstrip('/')}/" if url else ""

@@ -36,6 +36,10 @@ class LoadFacts:
     """The catalog's columns that every row had a field for."""
     never_sent: frozenset[str]
     """The catalog's columns that no row had a field for."""
+    rows_in_table: int | None = None
+    """Live rows in the table after the load."""
+    quota_remaining: int | None = None
+    """Requests of the day that were left after it, where the API has told."""
 
 
 def describe_load(load: "Load") -> dict[str, Any]:
@@ -85,7 +89,14 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
         new_columns={column["column"]: column["type"] for column in new_columns.value.values()},
         always_sent=frozenset(told["always_sent"]),
         never_sent=frozenset(told["never_sent"]),
+        rows_in_table=_read_number(metadata, "dagster/row_count"),
+        quota_remaining=_read_number(metadata, "quota_remaining"),
     )
+
+
+def _read_number(metadata: Mapping[str, MetadataValue[Any]], name: str) -> int | None:
+    value = metadata.get(name)
+    return value.value if value is not None and isinstance(value.value, int) else None
 
 
 def _describe_read(load: "Load") -> dict[str, Any]:
