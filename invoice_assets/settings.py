@@ -17,7 +17,12 @@ DEFAULT_SHARED_STATE = "data/state"
 
 
 class SettingsError(ValueError):
-    """A variable of the environment cannot be used; the message names it, its value and the mend."""
+    """A variable of the environment cannot be used; the message begins with it, and has its value and the mend."""
+
+    @property
+    def variable(self) -> str:
+        """The variable that cannot be used."""
+        return str(self).partition(" ")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +127,18 @@ class Settings:
             webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
             names_set=frozenset(given),
         )
+
+
+def read_usable(environ: Mapping[str, str] = os.environ) -> tuple[Settings, tuple[SettingsError, ...]]:
+    """The settings without the variables that cannot be used, and what is wrong with each of these."""
+    left, problems = dict(environ), list[SettingsError]()
+    while True:
+        try:
+            return Settings.from_env(left), tuple(problems)
+        except SettingsError as error:
+            if left.pop(error.variable, None) is None:
+                raise
+            problems.append(error)
 
 
 def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:

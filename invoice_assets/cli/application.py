@@ -4,6 +4,7 @@ What a command asks and prints lives in the module of its name, what it asks abo
 take long stand in the commands, so that help and completion are quick. https://typer.tiangolo.com
 """
 
+import logging
 import sys
 from contextvars import ContextVar
 from typing import Annotated
@@ -50,6 +51,9 @@ def main() -> None:
 def prepare(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
     """Commands read .env of the folder that they are run in, as Dagster does."""
     _shows_traceback.set(debug)
+    if debug:
+        logging.basicConfig()
+        logging.getLogger("invoice_assets").setLevel(logging.DEBUG)
     load_dotenv(ENV_FILE)
 
 

@@ -121,8 +121,10 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
     __str__ = __repr__
 
-    def open_session(self) -> "ApiSession":
+    def open_session(self, *, renews_token: bool = True) -> "ApiSession":
         """A session for one load; close it afterwards. It counts its own requests, and shares token and pacing.
+
+        `renews_token=False` leaves it to the caller what comes of a token that is refused.
 
         Raises:
             ConfigurationError: An address or a credential is missing or unusable.
@@ -149,7 +151,14 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                     state=state,
                     quota=account.quota,
                 )
-        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy, max_body_mb=self.max_body_mb)
+        return ApiSession(
+            account,
+            tokens=self._tokens,
+            pacer=self._pacer,
+            policy=policy,
+            max_body_mb=self.max_body_mb,
+            renews_token=renews_token,
+        )
 
     @contextmanager
     def open_read(
