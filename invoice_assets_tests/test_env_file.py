@@ -24,18 +24,18 @@ OWN = """\
 export INVOICE_API_CLIENT_ID=old
 INVOICE_ALERT_URLS='slack://a b'
 
-  INVOICE_API_REFRESH_TOKEN = "two
+  INVOICE_API_ORGANIZATION_ID = "two
 lines"   # a comment
 NOT A LINE
 LAST=1"""
 
 
 def test_other_lines_and_comments_stay_as_they_are() -> None:
-    changed = change_variables(OWN, {"INVOICE_API_CLIENT_ID": "new", "INVOICE_API_REFRESH_TOKEN": "1000.ab"})
+    changed = change_variables(OWN, {"INVOICE_API_CLIENT_ID": "new", "INVOICE_API_ORGANIZATION_ID": "1000"})
 
     assert changed == (
         "# mine, with an = in it\nINVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
-        "  INVOICE_API_REFRESH_TOKEN=1000.ab\nNOT A LINE\nLAST=1"
+        "  INVOICE_API_ORGANIZATION_ID=1000\nNOT A LINE\nLAST=1"
     )
 
 

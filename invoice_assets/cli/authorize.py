@@ -80,8 +80,6 @@ def authorize(
 
     Example: invoice-assets authorize --data-center eu
     """
-    from invoice_assets.api.authorization_code import GrantRefusedError, redeem_code
-
     known = read_variables(env_file)
     place = _choose_place(known, data_center=data_center, base_url=base_url, token_url=token_url)
     _require_consent_to_replace(known, env_file, is_given=replace)
@@ -90,12 +88,23 @@ def authorize(
         grant = _log_in(place, client, port=redirect_port, opens_browser=not no_browser)
     else:
         grant = _take_grant_code(place, client, grant_code_file)
+    values = _finish(place, grant, env_file, known, organization_id=organization_id)
+    _warn_of_what_wins_over(known, values)
+    say("Look at the whole chain next: invoice-assets doctor")
+
+
+def _finish(
+    place: Place, grant: "AuthorizationCodeGrant", env_file: Path, known: dict[str, str], *, organization_id: str
+) -> dict[str, str]:
+    """Exchange the code, choose the organisation, write the file; what was written."""
+    from invoice_assets.api.authorization_code import GrantRefusedError, redeem_code
+
     granted = redeem_code(grant, scopes=_scopes())
     values = {
         BASE_URL: place.base_url,
         TOKEN_URL: place.token_url,
-        CLIENT_ID: client.id,
-        CLIENT_SECRET: client.secret,
+        CLIENT_ID: grant.client_id,
+        CLIENT_SECRET: grant.client_secret,
         REFRESH_TOKEN: granted.refresh_token,
     }
     try:
@@ -111,8 +120,8 @@ def authorize(
     if not known and organization.time_zone:
         values[TIME_ZONE] = organization.time_zone
     _write(env_file, values)
-    _warn_of_what_wins_over(known, values)
-    say(f"{env_file} is ready for {organization.name!r}. Look at the whole chain next: invoice-assets doctor")
+    say(f"It reads {organization.name!r}.")
+    return values
 
 
 def _choose_place(known: dict[str, str], *, data_center: str, base_url: str, token_url: str) -> Place:

@@ -16,6 +16,9 @@ from urllib.parse import urlencode
 from invoice_assets_tests.sandbox.endpoints import ENDPOINTS, FULL_ACCESS_SCOPE
 
 REDIRECTED_CODE_SECONDS = 120
+REGISTERED_REDIRECT_URI = "http://127.0.0.1:8766/callback"
+"""Registered with the client from the beginning, as its owner would have done in the vendor's console."""
+
 KNOWN_SCOPES = frozenset({FULL_ACCESS_SCOPE, *(endpoint.scope for endpoint in ENDPOINTS)})
 
 
@@ -41,7 +44,7 @@ class Consent:
     client_id: str
     accounts_server: str
     """The accounts server of the user's own data centre."""
-    redirect_uris: set[str] = field(default_factory=set)
+    redirect_uris: set[str] = field(default_factory=lambda: {REGISTERED_REDIRECT_URI})
     is_given: bool = True
 
     def answer(self, parameters: Mapping[str, str], *, keep: Callable[[GrantCode], str]) -> str:

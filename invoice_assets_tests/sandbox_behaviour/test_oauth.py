@@ -248,7 +248,6 @@ def _authorize(client: Client, **changes: str) -> requests.Response:
         "state": "a state",
         **changes,
     }
-    client.sandbox.consent.redirect_uris.add(REDIRECT_URI)
     address = f"{client.sandbox.base_url}/oauth/v2/auth"
     return client.session.get(address, params=query, timeout=TIMEOUT_S, allow_redirects=False)
 
