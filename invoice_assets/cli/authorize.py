@@ -45,9 +45,10 @@ class Place:
     token_url: str
 
     @property
-    def console_url(self) -> str:
-        """The vendor's page on which clients are made."""
-        return f"https://{urlsplit(self.token_url).netloc.replace('accounts.', 'api-console.', 1)}/"
+    def console(self) -> str:
+        """Where clients are made: the vendor's page, whose address follows from that of the accounts server."""
+        kind, _, domain = urlsplit(self.token_url).netloc.partition(".")
+        return f"https://api-console.{domain}/" if kind == "accounts" else "the vendor's API console"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +174,7 @@ def _take_grant_code(place: Place, client: Client, code_file: Path | None) -> "A
     if code_file:
         code = read_secret(code_file)
     else:
-        say(f"At {place.console_url} open your self client and, under Generate Code, enter this scope:")
+        say(f"At {place.console} open your self client and, under Generate Code, enter this scope:")
         say(f"\n{','.join(_scopes())}\n")
         say("Choose ten minutes and your organisation. (Without a self client: --redirect.)")
         code = ask("Grant code", option="--grant-code-file", is_secret=True)

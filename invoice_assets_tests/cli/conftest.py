@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     os.environ.clear()
     os.environ.update(before)
+    logging.getLogger("invoice_assets").setLevel(logging.NOTSET)  # --debug lowers it, for a process that ends with it
 
 
 @pytest.fixture
