@@ -279,6 +279,22 @@ def test_a_person_who_does_not_want_to_replace_credentials_keeps_them(sandbox: S
     assert (home / ".env").read_text() == "INVOICE_API_CLIENT_SECRET=old\n"
 
 
+def test_a_person_who_leaves_before_choosing_keeps_what_the_code_gave(sandbox: Sandbox, home: Path) -> None:
+    (home / "code").write_text(sandbox.create_grant_code())
+    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
+    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
+    with Terminal(*arguments, folder=home, environment=secret) as terminal:
+        terminal.expect("Enter keeps the one that is set): ")
+        terminal.type("")
+        terminal.expect("Number of the organisation to read: ")
+        terminal.type("\x04")  # the end of input
+        status = terminal.finish()
+
+    assert status == 1
+    assert "no organisation yet" in terminal.screen
+    assert read_variables(home / ".env")["INVOICE_API_REFRESH_TOKEN"] == sandbox.refresh_token
+
+
 class Login:
     """A login with the browser, whose page is printed, and the browser that a person opens it with."""
 
