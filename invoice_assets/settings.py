@@ -33,7 +33,12 @@ class LogFormat(StrEnum):
 
 
 class SettingsError(ValueError):
-    """A variable of the environment cannot be used; the message names it, its value and the mend."""
+    """A variable of the environment cannot be used; the message begins with it, and has its value and the mend."""
+
+    @property
+    def variable(self) -> str:
+        """The variable that cannot be used."""
+        return str(self).partition(" ")[0]
 
 
 class Executor(StrEnum):
@@ -180,6 +185,23 @@ class Settings:
             log_format=_log_format(given, cls.log_format),
             names_set=frozenset(given),
         )
+
+
+def read_usable(environ: Mapping[str, str] = os.environ) -> tuple[Settings, tuple[SettingsError, ...]]:
+    """The settings without the variables that cannot be used, and what is wrong with each of these."""
+    left, problems = dict(environ), list[SettingsError]()
+    while True:
+        try:
+            return Settings.from_env(left), tuple(problems)
+        except SettingsError as error:
+            if left.pop(error.variable, None) is None:
+                raise
+            problems.append(error)
+
+
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that is no setting, such as a secret that a command hands on; empty where it is not set."""
+    return environ.get(name, "").strip()
 
 
 def with_trailing_slash(url: str) -> str:

@@ -14,7 +14,7 @@ import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError
+from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError, read_usable, read_variable
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"
@@ -406,3 +406,31 @@ def test_what_needs_a_package_that_is_not_there_says_how_to_install_it(
 
     with pytest.raises(SettingsError, match=rf'^{variable} is .*: pip install "invoice-assets\[telemetry\]"\.$'):
         Settings.from_env({variable: value})
+
+
+UNUSABLE = {
+    "INVOICE_API_BASE_URL": "https://example.com/?token=planted",
+    "INVOICE_API_REQUESTS_PER_MINUTE": "many",
+    "INVOICE_API_CONCURRENT_READS": "0",
+    "INVOICE_SHARED_STATE": "me@here",
+    "DESTINATION__WAREHOUSE__CREDENTIALS": "postgresql://planted/it",
+    "INVOICE_PERSONAL_DATA": "hash",
+    "INVOICE_TIMEZONE": "Mars",
+    "INVOICE_START_DATE": "soon",
+    "INVOICE_AUTOMATION": "yes",
+    "INVOICE_DELETION_LIMIT": "2",
+    "INVOICE_ALERT_REMIND_HOURS": "0",
+}
+
+
+def test_every_variable_that_cannot_be_used_is_named_at_once_and_the_others_count() -> None:
+    settings, problems = read_usable(UNUSABLE | {"INVOICE_DATASET": "mine"})
+
+    assert {problem.variable for problem in problems} == set(UNUSABLE)
+    assert "planted" not in str(problems)
+    assert (settings.dataset, settings.time_zone) == ("mine", "UTC")
+
+
+def test_a_variable_that_is_no_setting_is_read_without_its_line_end() -> None:
+    assert read_variable("INVOICE_API_CLIENT_SECRET", {"INVOICE_API_CLIENT_SECRET": "1000.ab\n"}) == "1000.ab"
+    assert read_variable("INVOICE_API_CLIENT_SECRET", {}) == ""

@@ -155,9 +155,12 @@ class ApiSession(requests.Session):
         policy: RetryPolicy | None = None,
         max_body_mb: int = MAX_BODY_MB,
         recorder: Recorder = UNRECORDED,
+        renews_token: bool = True,
     ) -> None:
+        """`renews_token=False` leaves it to the caller what comes of a 401: no request is sent twice."""
         super().__init__()
         self.account = account
+        self.tokens = tokens
         self.usage = ApiUsage()
         self._environment: Mapping[str, Any] | None = None
         adapter = _ApiAdapter(
@@ -168,6 +171,7 @@ class ApiSession(requests.Session):
             usage=self.usage,
             max_body_mb=max_body_mb,
             recorder=recorder,
+            renews_token=renews_token,
         )
         self.auth = _leave_to_the_adapter
         # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
@@ -198,6 +202,7 @@ class _ApiAdapter(HTTPAdapter):
         usage: ApiUsage,
         max_body_mb: int,
         recorder: Recorder,
+        renews_token: bool,
     ) -> None:
         super().__init__()
         self._account = account
@@ -207,6 +212,7 @@ class _ApiAdapter(HTTPAdapter):
         self._usage = usage
         self._max_body_mb = max_body_mb
         self._recorder = recorder
+        self._renews_token = renews_token
 
     def send(  # type: ignore[override]  # the base class spells out keyword arguments that are only passed on
         self, request: requests.PreparedRequest, **kwargs: Any
@@ -229,7 +235,7 @@ class _ApiAdapter(HTTPAdapter):
     def _attempt(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         token = self._tokens.current()
         response = self._exchange(request, token, **kwargs)
-        if response.status_code == 401:
+        if response.status_code == 401 and self._renews_token:
             response = self._exchange(request, self._tokens.renew(token), **kwargs)
         if response.status_code == 200:
             _refuse_half_an_answer(response)

@@ -44,6 +44,10 @@ class LoadFacts:
     """The catalog's columns that every row had a field for."""
     never_sent: frozenset[str]
     """The catalog's columns that no row had a field for."""
+    rows_in_table: int | None = None
+    """Live rows in the table after the load."""
+    quota_remaining: int | None = None
+    """Requests of the day that were left after it, where the API has told."""
 
 
 def describe_load(load: "Load") -> dict[str, Any]:
@@ -93,12 +97,19 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
         new_columns={column["column"]: column["type"] for column in new_columns.value.values()},
         always_sent=frozenset(told["always_sent"]),
         never_sent=frozenset(told["never_sent"]),
+        rows_in_table=_read_number(metadata, "dagster/row_count"),
+        quota_remaining=_read_number(metadata, "quota_remaining"),
     )
 
 
 def _show_rows(load: "Load") -> TableMetadataValue:
     columns = [TableColumn(name, load.spec.column(name).type_name) for name in load.preview[0]]
     return MetadataValue.table([TableRecord(dict(row)) for row in load.preview], schema=TableSchema(columns))
+
+
+def _read_number(metadata: Mapping[str, MetadataValue[Any]], name: str) -> int | None:
+    value = metadata.get(name)
+    return value.value if value is not None and isinstance(value.value, int) else None
 
 
 def _describe_read(load: "Load") -> dict[str, Any]:

@@ -122,10 +122,13 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
     __str__ = __repr__
 
-    def open_session(self, *, recorder: Recorder = UNRECORDED, resource: str = "") -> "ApiSession":
+    def open_session(
+        self, *, recorder: Recorder = UNRECORDED, resource: str = "", renews_token: bool = True
+    ) -> "ApiSession":
         """A session for one load; close it afterwards. It counts its own requests, and shares token and pacing.
 
         `recorder` takes the measurements of the organisation, and of the resource where one is named.
+        `renews_token=False` leaves it to the caller what comes of a token that is refused.
 
         Raises:
             ConfigurationError: An address or a credential is missing or unusable.
@@ -159,6 +162,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
             policy=policy,
             max_body_mb=self.max_body_mb,
             recorder=recorder.bind(resource=resource),
+            renews_token=renews_token,
         )
 
     @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 import yaml  # type: ignore[import-untyped]
-from celery.bin.worker import worker  # type: ignore[import-untyped]
+from celery.bin.worker import worker
 from dagster._cli import create_dagster_cli
 from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import dagster_webserver

@@ -62,6 +62,7 @@ class BackgroundServer:
             log_level=logging.ERROR,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_S,
+            date_header=False,  # the date is the sandbox's own clock's
             loop="asyncio",
         )
         self._server = _StoppableServer(config)

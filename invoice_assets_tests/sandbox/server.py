@@ -20,7 +20,9 @@ from invoice_assets_tests.sandbox.accounts import AccountsServer
 from invoice_assets_tests.sandbox.admin import build_admin_routes
 from invoice_assets_tests.sandbox.application import (
     API_PREFIX,
+    AUTHORIZATION_PATH,
     TOKEN_PATH,
+    AuthorizationPage,
     Backend,
     ConnectionAware,
     InvoiceApi,
@@ -29,6 +31,7 @@ from invoice_assets_tests.sandbox.application import (
 )
 from invoice_assets_tests.sandbox.background import HOST, BackgroundServer, open_listener, port_of
 from invoice_assets_tests.sandbox.clock import SandboxClock
+from invoice_assets_tests.sandbox.consent import Consent
 from invoice_assets_tests.sandbox.endpoints import ENDPOINTS, Endpoint, RowGenerator, build_organizations_endpoint
 from invoice_assets_tests.sandbox.fault_scripts import FaultScripts
 from invoice_assets_tests.sandbox.ledger import Ledger
@@ -239,9 +242,14 @@ class Sandbox:
         """Forget every scripted fault."""
         self._scripts.clear()
 
-    def create_grant_code(self) -> str:
+    @property
+    def consent(self) -> Consent:
+        """What is registered of the client, and whether the user consents when the browser asks."""
+        return self._accounts.consent
+
+    def create_grant_code(self, scopes: tuple[str, ...] | None = None) -> str:
         """Return a new grant code, as a self client shows it: single use, good for ten minutes."""
-        return self._accounts.create_grant_code()
+        return self._accounts.create_grant_code(scopes)
 
     def revoke_access_tokens(self) -> None:
         """Make every access token dead at once."""
@@ -289,6 +297,7 @@ def build_application(backend: Backend) -> ConnectionAware:
     """Return the whole HTTP side as one ASGI application."""
     routes = [
         Route(TOKEN_PATH, TokenUrl(backend)),
+        Route(AUTHORIZATION_PATH, AuthorizationPage(backend)),
         *build_admin_routes(backend),
         Route("/{path:path}", InvoiceApi(backend)),
     ]
