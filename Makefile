@@ -57,9 +57,11 @@ bench: setup ## Measure everything against the targets and the peers, and write 
 	$(BIN)/python -m benchmarks.check_cost
 	$(BIN)/python -m benchmarks
 
-docs: setup ## Write the parts of the docs that derive from the catalog, the fault matrix and the destinations
+docs: setup ## Write the parts of the docs that derive from the catalog, faults, metrics, reports and destinations
 	$(BIN)/python -m docs.catalog_tables
 	$(BIN)/python -m docs.fault_tables
+	$(BIN)/python -m docs.metric_tables
+	$(BIN)/python -m docs.report_queries
 	$(BIN)/python -m docs.destination_tables
 
 lock: setup ## Resolve the dependencies anew into requirements.lock

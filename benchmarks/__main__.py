@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import compare, fixed_cost, latency, organizations, pacing, scaling
+from benchmarks import compare, deployment, fixed_cost, latency, organizations, pacing, scaling
 from benchmarks.outcome import Outcome, Record, describe_machine, load, save
 from benchmarks.plot import write_plot
 from benchmarks.report import PLOT_FILE, RESULTS_FILE, print_record, write_results
@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[[], Outcome]] = {
     "latency": latency.run,
     "pacing": pacing.run,
     "organizations": organizations.run,
+    "deployment": deployment.run,
 }
 app = typer.Typer(add_completion=False)
 
@@ -69,6 +70,12 @@ def run_pacing() -> None:
 def run_organizations() -> None:
     """Definitions of up to 100 organisations."""
     _run({"organizations": PARTS["organizations"]})
+
+
+@app.command("deployment")
+def run_deployment() -> None:
+    """Up to 16 organisations through up to 4 Celery workers."""
+    _run({"deployment": PARTS["deployment"]})
 
 
 @app.command("report")

@@ -1,7 +1,7 @@
 """Loading the definitions of many organisations, as each process of Dagster does: CPU, time and memory."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +13,7 @@ from invoice_assets.catalog import RESOURCES
 
 COUNTS = (1, 10, 100)
 RUNS = 3
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata")
 LOAD = (
     "from invoice_assets.definitions import defs; r = defs.get_repository_def(); "
     "assert len(r.get_all_jobs()) and r.asset_graph.get_all_asset_keys()"
@@ -43,12 +44,12 @@ def run() -> Outcome:
     return Outcome(title="Many organisations", tables=(table,), targets=())
 
 
-def write_organizations(path: Path, count: int) -> None:
-    """A file of so many organisations, in time zones that differ."""
-    zones = ("Europe/Berlin", "America/New_York", "Asia/Kolkata")
+def write_organizations(path: Path, count: int, *, zones: Sequence[str] = ZONES, data_center: str = "") -> None:
+    """A file of so many organisations, with these time zones in turn; the environment may say where their API is."""
+    where = f'data_center = "{data_center}"\n' if data_center else ""
     path.write_text(
         "".join(
-            f'[company_{number}]\norganization_id = "{4815_000_000 + number}"\ndata_center = "eu"\n'
+            f'[company_{number}]\norganization_id = "{4815_000_000 + number}"\n{where}'
             f'time_zone = "{zones[number % len(zones)]}"\n'
             for number in range(count)
         )
@@ -59,7 +60,7 @@ def _measure() -> Mapping[int, Cost]:
     costs: dict[int, list[Cost]] = {count: [] for count in COUNTS}
     with TemporaryDirectory() as folder:
         for count in COUNTS:
-            write_organizations(Path(folder, f"{count}.toml"), count)
+            write_organizations(Path(folder, f"{count}.toml"), count, data_center="eu")
         for count in track(COUNTS * (RUNS + 1), description="organisations"):
             environment = {"INVOICE_ORGANIZATIONS": str(Path(folder, f"{count}.toml"))}
             costs[count].append(measure([sys.executable, "-c", LOAD], folder=Path(folder), environment=environment))

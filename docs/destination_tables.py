@@ -8,7 +8,7 @@ from invoice_assets.destinations import DESTINATIONS, DestinationSpec
 
 PAGE = ROOT / "docs" / "destinations.md"
 HEADER = (
-    "| destination | dlt's type | extra | load files | merge | JSON | views over organisations | loads of a table "
+    "| destination | dlt's type | extra | load files | merge | JSON | views | loads of a table "
     "are kept apart by | tested here |\n|---|---|---|---|---|---|---|---|---|\n"
 )
 

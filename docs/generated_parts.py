@@ -1,6 +1,6 @@
 """Parts of a page that are made: each stands between two markers of its own, `<!-- name -->` … `<!-- /name -->`.
 
-Who makes which part lives in `catalog_tables.py` and `fault_tables.py`; `make docs` writes them all.
+Who makes which part lives in `catalog_tables.py`, `fault_tables.py` and `metric_tables.py`; `make docs` writes all.
 """
 
 import re

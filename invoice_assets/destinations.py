@@ -45,7 +45,7 @@ class DestinationSpec:
     has_json: bool
     """Whether columns of JSON have a type of their own that these files fill; where not, they are text."""
     has_views: bool = True
-    """Whether there are views over all organisations."""
+    """Whether there are views, over all organisations and of reports."""
     apart: Apart = Apart.POOL
     is_tested: bool = False
     """Whether the contract suite runs on it in this project's own tests."""
@@ -63,7 +63,7 @@ class DestinationSpec:
         """
         if self.driver and not _is_installed(self.driver):
             raise UnusableDestinationError(
-                f"The warehouse is to be {self.title}, whose driver is not installed: "
+                f"{TYPE_VARIABLE} is {self.destination_type}, and the driver of {self.title} is not installed: "
                 f'pip install "invoice-assets[{self.extra}]".'
             )
 

@@ -153,6 +153,8 @@ class ResourceSpec:
     """What makes a row plausible, beside the columns' known values."""
     blocking_checks: frozenset[CheckName] = frozenset()
     """Checks whose failure keeps the assets downstream from being materialized in the same run."""
+    docs_page: str = ""
+    """Its page in the API's documentation; empty where that has the resource's name."""
     organization: str = ""
     """The slug of the organisation whose resource it is, where a deployment has several."""
     personal_data: PersonalData = PersonalData.KEEP

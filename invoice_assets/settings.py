@@ -5,9 +5,13 @@ when a run needs them. Every variable has its line in `.env.example`.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invoice_assets.destinations import (
@@ -20,12 +24,38 @@ from invoice_assets.destinations import (
 )
 from invoice_assets.resource_spec import PersonalData
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
 
+METRICS_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""Either of OpenTelemetry's own variables names the collector."""
+
+
+class LogFormat(StrEnum):
+    """How lines of a run's log are written to standard output, beside what Dagster writes."""
+
+    PLAIN = "plain"
+    JSON = "json"
+
 
 class SettingsError(ValueError):
-    """A variable of the environment cannot be used; the message names it, its value and the mend."""
+    """A variable of the environment cannot be used; the message begins with it, and has its value and the mend."""
+
+    @property
+    def variable(self) -> str:
+        """The variable that cannot be used."""
+        return str(self).partition(" ")[0]
+
+
+class Executor(StrEnum):
+    """Where the steps of a run work."""
+
+    IN_PROCESS = "in_process"
+    MULTIPROCESS = "multiprocess"
+    CELERY = "celery"
+    K8S = "k8s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +92,16 @@ class Settings:
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
     warehouse_patience_s: float = 120.0
     personal_data: PersonalData = PersonalData.KEEP
+    executor: Executor = Executor.IN_PROCESS
+    celery_visibility_timeout_s: int = 3600
     time_zone: str = "UTC"
     start_date: date = date(2024, 1, 1)
     automation: bool = False
+    owners: tuple[str, ...] = ()
+    """Who is asked about the assets: e-mail addresses, and teams as `team:finance`."""
+    preview_rows: int = 10
+    reporting: bool = False
+    """Whether there are views of reports beside the tables."""
     catch_up_days: int = 30
     deletion_limit: float = 0.2
     cron_catch_up: str = "10 0 * * *"
@@ -73,10 +110,16 @@ class Settings:
     cron_reconciliation: str = "0 3 * * 0"
     cron_checks: str = "35 * * * *"
     cron_union_views: str = "30 2 * * *"
+    cron_reporting: str = "0 2 * * *"
+    keep_runs_days: int = 0
+    cron_purge: str = "50 4 * * *"
     freshness_grace_minutes: int = 60
     alert_remind_hours: float = 24.0
     webserver_url: str = "http://127.0.0.1:3000"
     """Where people open the Dagster UI; without a trailing slash."""
+    metrics: bool = False
+    """Whether there is a collector that takes metrics; where it is, only OpenTelemetry's SDK reads."""
+    log_format: LogFormat = LogFormat.PLAIN
     names_set: frozenset[str] = frozenset()
 
     @property
@@ -97,7 +140,7 @@ class Settings:
             SettingsError: A number is none, or is out of its range; or the destination cannot be the warehouse.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        return cls(
+        api = cls(
             organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
             base_url=with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
             token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
@@ -114,16 +157,32 @@ class Settings:
             step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
             step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
             shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
+        )
+        return cls._complete(api, given)
+
+    @classmethod
+    def _complete(cls, api: "Settings", given: Mapping[str, str]) -> "Settings":
+        """The settings of the API with those of the warehouse, the schedules and the UI."""
+        return replace(
+            api,
             dataset=given.get("INVOICE_DATASET", cls.dataset),
             destination_type=(destination := _destination(given)).destination_type,
             table_format=destination.table_format,
             database=_duckdb_file(given) if destination is DUCKDB else "",
             warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             personal_data=_personal_data(given, cls.personal_data),
+            executor=_choice(given, "INVOICE_EXECUTOR", cls.executor),
+            celery_visibility_timeout_s=_count(
+                given, "INVOICE_CELERY_VISIBILITY_TIMEOUT", cls.celery_visibility_timeout_s
+            ),
             time_zone=_time_zone(given, cls.time_zone),
             start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
             automation=_switch(given, "INVOICE_AUTOMATION"),
-            catch_up_days=_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days),
+            owners=_owners(given),
+            preview_rows=_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
+            reporting=_reporting(given, destination),
+            catch_up_days=(catch_up_days := _whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
+            keep_runs_days=_keep_runs_days(given, cls.keep_runs_days, catch_up_days=catch_up_days),
             deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
             cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
             cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
@@ -131,13 +190,34 @@ class Settings:
             cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
             cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
             cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
+            cron_reporting=given.get("INVOICE_CRON_REPORTING", cls.cron_reporting),
+            cron_purge=given.get("INVOICE_CRON_PURGE", cls.cron_purge),
             freshness_grace_minutes=_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
             alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
             webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            metrics=_metrics(given),
+            log_format=_log_format(given, cls.log_format),
             names_set=frozenset(given),
         )
+
+
+def read_usable(environ: Mapping[str, str] = os.environ) -> tuple[Settings, tuple[SettingsError, ...]]:
+    """The settings without the variables that cannot be used, and what is wrong with each of these."""
+    left, problems = dict(environ), list[SettingsError]()
+    while True:
+        try:
+            return Settings.from_env(left), tuple(problems)
+        except SettingsError as error:
+            if left.pop(error.variable, None) is None:
+                raise
+            problems.append(error)
+
+
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that is no setting, such as a secret that a command hands on; empty where it is not set."""
+    return environ.get(name, "").strip()
 
 
 def with_trailing_slash(url: str) -> str:
@@ -164,6 +244,14 @@ def _destination(given: Mapping[str, str]) -> DestinationSpec:
     except UnusableDestinationError as error:
         raise SettingsError(str(error)) from None
     return destination
+
+
+def _reporting(given: Mapping[str, str], destination: DestinationSpec) -> bool:
+    """Whether there are reports, which are views."""
+    is_on = _switch(given, "INVOICE_REPORTING")
+    if is_on and not destination.has_views:
+        raise SettingsError(f"INVOICE_REPORTING is on, and {destination.title} have no views: leave it out.")
+    return is_on
 
 
 def _duckdb_file(given: Mapping[str, str]) -> str:
@@ -204,14 +292,45 @@ def _time_zone(given: Mapping[str, str], default: str) -> str:
 
 
 def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
-    value = given.get("INVOICE_PERSONAL_DATA", default)
-    if value not in [*PersonalData]:
-        raise SettingsError(f"INVOICE_PERSONAL_DATA is {value!r}: set it to keep, hash or omit.")
-    if value == PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
+    value = _choice(given, "INVOICE_PERSONAL_DATA", default)
+    if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
         raise SettingsError(
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
         )
-    return PersonalData(value)
+    return value
+
+
+def _metrics(given: Mapping[str, str]) -> bool:
+    endpoint = next((name for name in METRICS_ENDPOINTS if name in given), None)
+    if endpoint is None or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    _require_telemetry_extra("opentelemetry.exporter.otlp.proto.http", wanted_by=f"{endpoint} is set")
+    return True
+
+
+def _log_format(given: Mapping[str, str], default: LogFormat) -> LogFormat:
+    value = _choice(given, "INVOICE_LOG_FORMAT", default)
+    if value is LogFormat.JSON:
+        _require_telemetry_extra("pythonjsonlogger", wanted_by="INVOICE_LOG_FORMAT is json")
+    return value
+
+
+def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
+    try:
+        is_installed = find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        is_installed = False
+    if not is_installed:
+        raise SettingsError(f'{wanted_by}, which takes another package: pip install "invoice-assets[telemetry]".')
+
+
+def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
+    """The owners, in the two forms that Dagster takes."""
+    owners = tuple(given.get("INVOICE_OWNERS", "").split())
+    for owner in owners:
+        if not re.fullmatch(r"team:[A-Za-z0-9_]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", owner):
+            raise SettingsError(f"INVOICE_OWNERS has {owner!r}: set it to e-mail addresses, or teams as team:finance.")
+    return owners
 
 
 def _day(given: Mapping[str, str], name: str, default: date) -> date:
@@ -226,6 +345,15 @@ def _switch(given: Mapping[str, str], name: str) -> bool:
     if value not in ("on", "off"):
         raise SettingsError(f"{name} is {value!r}: set it to on or off.")
     return value == "on"
+
+
+def _choice(given: Mapping[str, str], name: str, default: _Choice) -> _Choice:
+    choices = type(default)
+    value = given.get(name, default)
+    if value not in [*choices]:
+        *others, last = choices
+        raise SettingsError(f"{name} is {value!r}: set it to {', '.join(others)} or {last}.")
+    return choices(value)
 
 
 def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
@@ -254,6 +382,16 @@ def _share(given: Mapping[str, str], name: str, default: float) -> float:
     if share > 1:
         raise SettingsError(f"{name} is {given[name]!r}: set it to a share from 0 to 1, such as 0.2 for 20 %.")
     return share
+
+
+def _keep_runs_days(given: Mapping[str, str], default: int, *, catch_up_days: int) -> int:
+    days = _whole_number(given, "INVOICE_KEEP_RUNS_DAYS", default)
+    if 0 < days <= catch_up_days:
+        raise SettingsError(
+            f"INVOICE_KEEP_RUNS_DAYS is {days}, and the daily schedule looks {catch_up_days} days back for partitions "
+            "that were missed (INVOICE_CATCH_UP_DAYS): set it to more, or to 0 to keep all runs."
+        )
+    return days
 
 
 def _number(given: Mapping[str, str], name: str, default: float) -> float:

@@ -26,7 +26,7 @@ from invoice_assets.api.session import MAX_BODY_MB, ApiAccount, ApiSession
 from invoice_assets_tests.postgres import Postgres, open_postgres
 from invoice_assets_tests.sandbox.server import Sandbox
 
-OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME")
+OWN_VARIABLES = ("INVOICE_", "DESTINATION__", "DAGSTER_HOME", "OTEL_")
 ROWS = 3
 
 hypothesis.settings.register_profile("thorough", max_examples=5_000)

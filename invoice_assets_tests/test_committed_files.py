@@ -44,7 +44,15 @@ def test_no_secret_is_committed() -> None:
 
 def test_files_of_secrets_and_of_rows_are_left_out_of_git() -> None:
     """The places that the docs tell people to put secrets and rows in."""
-    names = [".env", ".dlt/secrets.toml", "grant.txt", "data/state/tokens-1.sqlite", "other.duckdb", "other.duckdb.wal"]
+    names = [
+        ".env",
+        ".dlt/secrets.toml",
+        "grant.txt",
+        "secret.yaml",
+        "data/state/tokens-1.sqlite",
+        "other.duckdb",
+        "other.duckdb.wal",
+    ]
 
     ignored = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -29,15 +29,18 @@ def test_definitions_load_with_an_empty_environment_and_leave_nothing_behind(tmp
         check=False,
     )
 
-    assert loaded.stdout == "9\n"
+    assert loaded.stdout == "10\n"
     assert loaded.returncode == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_resource_is_one_asset_with_every_check() -> None:
+def test_every_resource_is_one_asset_with_every_check_beside_the_api_that_they_come_from() -> None:
     graph = build_definitions(Settings()).resolve_asset_graph()
 
-    assert graph.get_all_asset_keys() == {AssetKey(["invoicing", name]) for name in RESOURCES}
+    assert graph.get_all_asset_keys() == {
+        AssetKey(["invoicing_api"]),
+        *(AssetKey(["invoicing", name]) for name in RESOURCES),
+    }
     assert {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys} == {
         (spec.name, check) for spec in RESOURCES.values() for check in names_of_checks(spec)
     }

@@ -94,7 +94,7 @@ def test_a_driver_that_is_missing_is_told_with_the_command_that_installs_it(driv
     with pytest.raises(UnusableDestinationError) as refused:
         row.require_driver()
 
-    assert str(refused.value).endswith('driver is not installed: pip install "invoice-assets[snowflake]".')
+    assert str(refused.value).endswith('driver of Snowflake is not installed: pip install "invoice-assets[snowflake]".')
 
 
 @pytest.mark.parametrize("row", [row for row in DESTINATIONS if row.is_tested], ids=lambda row: row.name)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, destination_tables, fault_tables
+from docs import catalog_tables, destination_tables, fault_tables, metric_tables, report_queries
 from invoice_assets.destinations import DESTINATIONS
+from invoice_assets.reporting.views import REPORT_VIEWS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -31,6 +32,19 @@ def test_the_destinations_are_those_that_loads_go_by() -> None:
     assert destination_tables.replace_table(text) == text, "run `make docs`"
     assert all(f"DESTINATION__WAREHOUSE__DESTINATION_TYPE={row.destination_type}" in text for row in DESTINATIONS[1:])
     assert all(f'pip install "invoice-assets[{row.extra}]"' in text for row in DESTINATIONS if row.extra)
+
+
+def test_the_queries_of_reports_are_those_that_the_views_are_made_from() -> None:
+    text = report_queries.PAGE.read_text(encoding="utf-8")
+
+    assert report_queries.replace_reports(text) == text, "run `make docs`"
+    assert all(view.sql.rstrip() in text for view in REPORT_VIEWS)
+
+
+def test_the_metrics_are_those_that_the_code_records() -> None:
+    text = metric_tables.PAGE.read_text(encoding="utf-8")
+
+    assert metric_tables.replace_tables(text) == text, "run `make docs`"
 
 
 def test_the_proofs_that_the_threat_model_names_exist() -> None:

@@ -13,11 +13,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    DagsterInstance,
+    ExecuteInProcessResult,
+    TableColumnLineageMetadataValue,
+)
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.settings import Settings
+from invoice_assets_tests.organizations_file import describe_organizations
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, failures_of, select_all_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -40,7 +47,14 @@ class Deployment:
         self.database = folder / "invoicing.duckdb"
         self._postgres_url = postgres_url
         self._instance = DagsterInstance.ephemeral()
-        for name, value in _describe(sandboxes, folder).items():
+        variables = describe_organizations(sandboxes, folder / "organizations.toml", zones=ZONES) | {
+            "INVOICE_SHARED_STATE": str(folder / "state"),
+            "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
+            "INVOICE_STEP_RETRIES": "0",
+            "INVOICE_API_BACKOFF_FACTOR": "0",
+            "INVOICE_API_REQUESTS_PER_MINUTE": "0",
+        }
+        for name, value in variables.items():
             environment.setenv(name, value)
         environment.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres" if postgres_url else "duckdb")
         environment.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_url or str(self.database))
@@ -72,31 +86,6 @@ class Deployment:
             connection.execute(f"ATTACH '{self.database}' AS warehouse (READ_ONLY)")
             connection.execute("USE warehouse")
             return connection.execute(sql).fetchall()
-
-
-def _describe(sandboxes: dict[str, Sandbox], folder: Path) -> dict[str, str]:
-    lines, variables = [], {}
-    for slug, sandbox in sandboxes.items():
-        own = sandbox.environment()
-        lines += [
-            f"[{slug}]",
-            f'organization_id = "{sandbox.organization_id}"',
-            f'base_url = "{own["INVOICE_API_BASE_URL"]}"',
-            f'token_url = "{own["INVOICE_API_TOKEN_URL"]}"',
-            f'time_zone = "{ZONES[slug]}"',
-            f'credentials = "env:{slug.upper()}"',
-        ]
-        for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"):
-            variables[f"{slug.upper()}_{part}"] = own[f"INVOICE_API_{part}"]
-    (folder / "organizations.toml").write_text("\n".join(lines))
-    return variables | {
-        "INVOICE_ORGANIZATIONS": str(folder / "organizations.toml"),
-        "INVOICE_SHARED_STATE": str(folder / "state"),
-        "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
-        "INVOICE_STEP_RETRIES": "0",
-        "INVOICE_API_BACKOFF_FACTOR": "0",
-        "INVOICE_API_REQUESTS_PER_MINUTE": "0",
-    }
 
 
 @pytest.fixture(params=["duckdb"])
@@ -157,7 +146,11 @@ def test_a_view_has_the_rows_of_all_organisations_with_their_slug(deployment: De
     for slug in ZONES:
         deployment.materialize(slug, "taxes")
 
-    assert deployment.materialize("all", "taxes", "items").success
+    united = deployment.materialize("all", "taxes", "items")
+
+    assert united.success
+    assert _sources_of(united, "cf_region") == [AssetKey(["invoicing", "acme", "taxes"])]
+    assert len(_sources_of(united, "tax_id")) == 2
 
     counted = "SELECT organization, COUNT(*), COUNT(cf_region) FROM invoicing.taxes GROUP BY 1 ORDER BY 1"
     assert deployment.query(counted) == [("acme", 3, 3), ("globex", 3, 0)]
@@ -185,7 +178,7 @@ def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deploym
 
     assert graph.get_all_asset_keys() == {
         AssetKey(["invoicing", slug, name]) for slug in (*ZONES, "all") for name in RESOURCES
-    }
+    } | {AssetKey(["invoicing_api", slug]) for slug in ZONES}
     assert {schedule.name: schedule.execution_timezone for schedule in repository.schedule_defs} == {
         "refresh_union_views": "UTC"
     } | {
@@ -200,6 +193,17 @@ def test_every_organisation_has_its_own_assets_checks_jobs_and_schedules(deploym
         )
     }
     assert {key.asset_key.path[1] for key in _checks_of(repository, "check_tables_acme")} == {"acme"}
+
+
+def _sources_of(united: ExecuteInProcessResult, column: str) -> list[AssetKey]:
+    """The assets that a column of the view of taxes is made from."""
+    lineage = {
+        event.asset_key.path[-1]: event.materialization.metadata.get("dagster/column_lineage")
+        for event in united.get_asset_materialization_events()
+        if event.asset_key
+    }["taxes"]
+    assert isinstance(lineage, TableColumnLineageMetadataValue)
+    return [dep.asset_key for dep in lineage.column_lineage.deps_by_column[column]]
 
 
 def _checks_of(repository: Any, job: str) -> set[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.destinations import DELTA
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError, read_usable, read_variable
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"
@@ -29,7 +30,7 @@ def _example() -> dict[str, str]:
 
 def _variables_named_in(*modules: str) -> set[str]:
     sources = "\n".join((PACKAGE / module).read_text() for module in modules)
-    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_)[A-Z_]*[A-Z])[\"']", sources))
+    return set(re.findall(r"[\"']((?:INVOICE_|DESTINATION__|DAGSTER_|OTEL_)[A-Z_]*[A-Z])[\"']", sources))
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -58,6 +59,20 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
         pytest.param("INVOICE_API_CONCURRENT_READS", "1", "concurrent_reads", 1, id="reads"),
         pytest.param("INVOICE_API_MAX_RETRIES", "5", "max_retries", 5, id="retries"),
         pytest.param("INVOICE_API_BACKOFF_FACTOR", "0.5", "backoff_factor_s", 0.5, id="backoff"),
+        pytest.param("INVOICE_REPORTING", "on", "reporting", True, id="reports"),
+        pytest.param("INVOICE_CRON_REPORTING", "0 6 * * *", "cron_reporting", "0 6 * * *", id="when-reports-are-made"),
+        pytest.param("INVOICE_PREVIEW_ROWS", "0", "preview_rows", 0, id="no-preview"),
+        pytest.param(
+            "INVOICE_OWNERS",
+            "team:finance  ana@example.com",
+            "owners",
+            ("team:finance", "ana@example.com"),
+            id="owners",
+        ),
+        pytest.param("INVOICE_EXECUTOR", "celery", "executor", Executor.CELERY, id="executor"),
+        pytest.param("INVOICE_CELERY_VISIBILITY_TIMEOUT", "7200", "celery_visibility_timeout_s", 7200, id="visibility"),
+        pytest.param("INVOICE_KEEP_RUNS_DAYS", "90", "keep_runs_days", 90, id="keep-runs"),
+        pytest.param("INVOICE_CRON_PURGE", "0 5 * * *", "cron_purge", "0 5 * * *", id="purge"),
         pytest.param("INVOICE_WAREHOUSE_PATIENCE", "600", "warehouse_patience_s", 600.0, id="patience"),
         pytest.param("INVOICE_API_MAX_BODY_MB", "8", "max_body_mb", 8, id="body"),
         pytest.param("INVOICE_MAX_NEW_COLUMNS", "0", "max_new_columns", 0, id="new-columns"),
@@ -66,6 +81,9 @@ API, TOKENS = "https://api.example.com/invoice/v3/", "https://accounts.example.c
             "DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres", "destination_type", "postgres", id="destination"
         ),
         pytest.param("INVOICE_ALERT_REMIND_HOURS", "0.5", "alert_remind_hours", 0.5, id="reminders"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "log_format", LogFormat.JSON, id="log-format"),
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "metrics", True, id="collector"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "metrics", True, id="receiver"),
         pytest.param("INVOICE_PERSONAL_DATA", "omit", "personal_data", PersonalData.OMIT, id="personal-data"),
         pytest.param("DAGSTER_WEBSERVER_URL", "https://ui.example.com", "webserver_url", UI, id="webserver"),
         pytest.param(
@@ -223,13 +241,30 @@ def test_a_destination_that_cannot_be_the_warehouse_is_refused_in_words(given: d
         Settings.from_env({"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "filesystem"} | given)
 
 
+def test_an_executor_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match="'dask': set it to in_process, multiprocess, celery or k8s"):
+        Settings.from_env({"INVOICE_EXECUTOR": "dask"})
+
+
+def test_runs_that_the_schedules_still_look_for_are_not_deleted() -> None:
+    with pytest.raises(SettingsError, match="INVOICE_KEEP_RUNS_DAYS is 30, and the daily schedule looks 30 days back"):
+        Settings.from_env({"INVOICE_KEEP_RUNS_DAYS": "30"})
+
+
+def test_reports_are_refused_where_there_are_no_views() -> None:
+    delta = {"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "filesystem", "INVOICE_TABLE_FORMAT": "delta"}
+
+    with pytest.raises(SettingsError, match=r"^INVOICE_REPORTING is on, and Delta tables have no views: leave it out"):
+        Settings.from_env(delta | {"INVOICE_REPORTING": "on"})
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().dataset = "other"  # type: ignore[misc]  # that it cannot is the point
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    readers = ("settings.py", "destinations.py", "defs/resources.py", "alerts/channels.py")
+    readers = ("settings.py", "destinations.py", "defs/resources.py", "defs/executors.py", "alerts/channels.py")
 
     assert set(_example()) - OF_DLT == _variables_named_in(*readers)
 
@@ -296,6 +331,11 @@ def test_no_other_module_reads_the_environment(module: Path) -> None:
         pytest.param("INVOICE_TIMEZONE", "Eastern", "America/New_York", id="no-time-zone"),
         pytest.param("INVOICE_START_DATE", "31.01.2024", "2024-01-31", id="no-iso-day"),
         pytest.param("INVOICE_AUTOMATION", "yes", "on or off", id="neither-on-nor-off"),
+        pytest.param("INVOICE_REPORTING", "yes", "on or off", id="reports-neither-on-nor-off"),
+        pytest.param("INVOICE_OWNERS", "team:finance Ana", "e-mail addresses, or teams as team:finance", id="no-owner"),
+        pytest.param("INVOICE_OWNERS", "team:", "e-mail addresses, or teams as team:finance", id="no-team"),
+        pytest.param("INVOICE_PREVIEW_ROWS", "2.5", "a whole number", id="half-a-row"),
+        pytest.param("INVOICE_LOG_FORMAT", "logfmt", "plain or json", id="no-format-of-logs"),
         pytest.param("INVOICE_PERSONAL_DATA", "drop", "keep, hash or omit", id="no-way-to-treat-people"),
         pytest.param("INVOICE_PERSONAL_DATA", "hash", "INVOICE_PERSONAL_DATA_KEY", id="a-hash-without-a-key"),
     ],
@@ -374,3 +414,57 @@ def test_partitions_and_schedules_come_from_the_environment() -> None:
         True,
     )
     assert (settings.cron_today, settings.catch_up_days) == ("*/30 * * * *", 7)
+
+
+def test_a_collector_that_is_named_and_switched_off_gets_no_metrics() -> None:
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}
+
+    assert not Settings.from_env({**named, "OTEL_SDK_DISABLED": "True"}).metrics
+    assert Settings.from_env({**named, "OTEL_SDK_DISABLED": "false"}).metrics
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "package"),
+    [
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "opentelemetry", id="metrics"),
+        pytest.param("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost:9090", "opentelemetry", id="receiver"),
+        pytest.param("INVOICE_LOG_FORMAT", "json", "pythonjsonlogger", id="logs"),
+    ],
+)
+def test_what_needs_a_package_that_is_not_there_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, package: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(SettingsError, match=rf'^{variable} is .*: pip install "invoice-assets\[telemetry\]"\.$'):
+        Settings.from_env({variable: value})
+
+
+UNUSABLE = {
+    "INVOICE_API_BASE_URL": "https://example.com/?token=planted",
+    "INVOICE_API_REQUESTS_PER_MINUTE": "many",
+    "INVOICE_API_CONCURRENT_READS": "0",
+    "INVOICE_SHARED_STATE": "me@here",
+    "DESTINATION__WAREHOUSE__CREDENTIALS": "postgresql://planted/it",
+    "INVOICE_PERSONAL_DATA": "hash",
+    "INVOICE_TIMEZONE": "Mars",
+    "INVOICE_START_DATE": "soon",
+    "INVOICE_AUTOMATION": "yes",
+    "INVOICE_DELETION_LIMIT": "2",
+    "INVOICE_ALERT_REMIND_HOURS": "0",
+}
+
+
+def test_every_variable_that_cannot_be_used_is_named_at_once_and_the_others_count() -> None:
+    settings, problems = read_usable(UNUSABLE | {"INVOICE_DATASET": "mine"})
+
+    assert {problem.variable for problem in problems} == set(UNUSABLE)
+    assert "planted" not in str(problems)
+    assert (settings.dataset, settings.time_zone) == ("mine", "UTC")
+
+
+def test_a_variable_that_is_no_setting_is_read_without_its_line_end() -> None:
+    assert read_variable("INVOICE_API_CLIENT_SECRET", {"INVOICE_API_CLIENT_SECRET": "1000.ab\n"}) == "1000.ab"
+    assert read_variable("INVOICE_API_CLIENT_SECRET", {}) == ""

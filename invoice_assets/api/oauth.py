@@ -1,7 +1,7 @@
 """OAuth 2.0: the refresh_token grant, and one access token for everything in the deployment.
 
-Where the token is kept lives in `token_store.py`, the HTTP session that carries it in `session.py`. RFC 6749,
-section 6.
+How a request is sent lives in `token_requests.py`, where the token is kept in `token_store.py`, the HTTP session that
+carries it in `session.py`, how the first refresh token is obtained in `authorization_code.py`. RFC 6749, section 6.
 """
 
 import logging
@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
-import requests
 from msgspec import structs
 
 from invoice_assets.api.errors import (
@@ -21,15 +20,9 @@ from invoice_assets.api.errors import (
     TokenRejectedError,
     TokenThrottledError,
 )
-from invoice_assets.api.retries import (
-    BROKEN_CONNECTIONS,
-    LONGEST_BELIEVED_S,
-    RETRIED_STATUSES,
-    RetriableError,
-    RetryPolicy,
-    parse_retry_after,
-)
+from invoice_assets.api.retries import RetryPolicy
 from invoice_assets.api.shared_state import SharedState
+from invoice_assets.api.token_requests import TokenAnswer, post_token_request
 from invoice_assets.api.token_store import (
     AccessToken,
     ProcessTokenStore,
@@ -38,8 +31,10 @@ from invoice_assets.api.token_store import (
     SharedTokenStore,
     TokenStore,
 )
-from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
-from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+from invoice_assets.api.transport import require_protected_transport
+from invoice_assets.errors import InvoicingError
+from invoice_assets.telemetry.metrics import RETRIES, TOKEN_WAIT, TOKENS
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 LEEWAY_S = 60.0
 """An access token is replaced this long before it expires, so that none dies between check and use."""
@@ -47,8 +42,6 @@ LOCK_OUT_S = 600.0
 """The window of the accounts server's throttle: ten access tokens in ten minutes (docs/api.md, "Tokens")."""
 TOKENS_PER_LOCK_OUT = 9
 """The last of the ten is never asked for: a lock-out would be for every application of the client."""
-DEFAULT_LIFETIME_S = 3600.0
-"""Used where an answer has no `expires_in` that makes sense; the API grants an hour (docs/api.md)."""
 _SPARED = (
     f"{TOKENS_PER_LOCK_OUT} access tokens were asked for within ten minutes, and all of them died early. Another "
     "application may be using up the client's tokens (30 live ones at a time); give this project a client of its own. "
@@ -87,6 +80,15 @@ class RefreshTokenGrant:
         either = f", or {secret} in dlt's secrets.toml" if self.credentials == type(self).credentials else ""
         return f"Set {where}_{name.upper()}{either}."
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The fields of the request, as OAuth names them."""
+        return {
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
+        }
+
     def open_store(self, state: SharedState) -> SharedTokenStore:
         """Where the deployment keeps the tokens of this very grant."""
         identity = f"{self.token_url} {self.client_id} {self.refresh_token}"
@@ -94,7 +96,7 @@ class RefreshTokenGrant:
 
 
 def request_access_token(
-    grant: RefreshTokenGrant, *, now: float, policy: RetryPolicy
+    grant: RefreshTokenGrant, *, now: float, policy: RetryPolicy, recorder: Recorder = UNRECORDED
 ) -> tuple[AccessToken, RefreshTokenGrant]:
     """Exchange the refresh token for an access token (RFC 6749, section 6).
 
@@ -106,14 +108,29 @@ def request_access_token(
         TokenThrottledError: Too many tokens were asked for; the next minutes will not help.
         TransientError: The accounts server could not be reached or failed.
     """
-    answer = policy.run(lambda: _post(grant))
-    value = answer.get("access_token")
-    if not isinstance(value, str) or not value:
-        raise InvalidResponseError(f"POST {grant.token_url} answered 200 without an access token. Run again later.")
-    lifetime_s = _lifetime_s(answer)
-    token = AccessToken(value=value, expires_at=now + lifetime_s, lifetime_s=lifetime_s)
-    rotated = answer.get("refresh_token")
-    return token, replace(grant, refresh_token=rotated) if isinstance(rotated, str) and rotated else grant
+    answer = policy.run(
+        lambda: post_token_request(grant.token_url, grant_type="refresh_token", secrets=grant.secrets),
+        on_retry=lambda reason: recorder.record(RETRIES, reason=reason),
+    )
+    if answer.refusal:
+        raise TokenRejectedError(
+            f"{answer.asked} answered {answer.status} ({answer.refusal}). Check that INVOICE_API_TOKEN_URL is of "
+            "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
+        )
+    rotated = answer.find_text("refresh_token")
+    return read_access_token(answer, now=now), replace(grant, refresh_token=rotated) if rotated else grant
+
+
+def read_access_token(answer: TokenAnswer, *, now: float) -> AccessToken:
+    """The access token of an answer that is no refusal; `now` is in epoch seconds.
+
+    Raises:
+        InvalidResponseError: There is none.
+    """
+    value = answer.find_text("access_token")
+    if not value:
+        raise InvalidResponseError(f"{answer.asked} answered 200 without an access token. Run again later.")
+    return AccessToken(value=value, expires_at=now + answer.lifetime_s, lifetime_s=answer.lifetime_s)
 
 
 class AccessTokenProvider:
@@ -129,8 +146,10 @@ class AccessTokenProvider:
         store: TokenStore | None = None,
         policy: RetryPolicy | None = None,
         clock: Callable[[], float] = time.time,
+        recorder: Recorder = UNRECORDED,
     ) -> None:
         self._grant = grant
+        self._recorder = recorder
         self._store = store or ProcessTokenStore()
         self._policy = policy or RetryPolicy()
         self._clock = clock
@@ -162,11 +181,13 @@ class AccessTokenProvider:
 
     def _obtain(self, is_good: Callable[[SharedTokens], bool], *, renewed_at: float | None = None) -> AccessToken:
         """The shared token, or one that is asked for while nobody else can."""
+        asked_at = time.monotonic()
         shared = self._store.read()
         if not is_good(shared):
             shared = self._store.update(
                 lambda known: known if is_good(known) else self._request(known, renewed_at=renewed_at)
             )
+        self._recorder.record(TOKEN_WAIT, time.monotonic() - asked_at)
         if refusal := self._find_refusal(shared):
             if not refusal.is_throttle:
                 raise TokenRejectedError(refusal.message)
@@ -182,9 +203,10 @@ class AccessTokenProvider:
         if len(recent) >= TOKENS_PER_LOCK_OUT:
             return _refuse(known, TokenThrottledError(_SPARED), until=recent[0] + LOCK_OUT_S)
         try:
-            token, next_grant = request_access_token(grant, now=now, policy=self._policy)
+            token, next_grant = request_access_token(grant, now=now, policy=self._policy, recorder=self._recorder)
         except (TokenRejectedError, TokenThrottledError) as error:
             return _refuse(known, error, until=now + LOCK_OUT_S)
+        self._recorder.record(TOKENS)
         if next_grant != grant:
             _log.warning("The accounts server replaced the refresh token; the new one is kept with the access token.")
         return SharedTokens(
@@ -212,55 +234,3 @@ def _refuse(known: SharedTokens, error: InvoicingError, *, until: float) -> Shar
     """What is known from now on: why there is no token, for all who would ask."""
     refusal = Refusal(message=str(error), until=until, is_throttle=error.transient)
     return structs.replace(known, token=None, refusal=refusal)
-
-
-def _post(grant: RefreshTokenGrant) -> dict[str, Any]:
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": grant.client_id,
-        "client_secret": grant.client_secret,
-        "refresh_token": grant.refresh_token,
-    }
-    asked = f"POST {grant.token_url}"
-    try:
-        response = requests.post(grant.token_url, data=form, timeout=TIMEOUT_S, allow_redirects=False)
-    except BROKEN_CONNECTIONS as error:
-        require_trust(error, request=asked)
-        outcome = TransientError(f"{asked} did not get through ({type(error).__name__}). Check the token URL.")
-        raise RetriableError(outcome) from error
-    answer = _read_object(response)
-    reason = hide(str(answer.get("error") or ""), grant.client_secret, grant.refresh_token)[:80]
-    if "access denied" in reason.lower():
-        raise TokenThrottledError(
-            f"{asked} answered {response.status_code} ({reason}): too many access tokens were asked for. "
-            "Wait ten minutes before the next run; asking sooner extends the lock-out."
-        )
-    if response.status_code in RETRIED_STATUSES:
-        raise RetriableError(
-            TransientError(f"{asked} answered {response.status_code}. A later run can succeed."),
-            retry_after_s=parse_retry_after(response.headers.get("Retry-After"), now=time.time()),
-        )
-    if "error" in answer:
-        raise TokenRejectedError(
-            f"{asked} answered {response.status_code} ({reason}). Check that INVOICE_API_TOKEN_URL is of "
-            "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
-        )
-    if response.status_code != 200:
-        raise PermanentError(f"{asked} answered {response.status_code}. Check INVOICE_API_TOKEN_URL.")
-    return answer
-
-
-def _read_object(response: requests.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except requests.exceptions.JSONDecodeError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _lifetime_s(answer: dict[str, Any]) -> float:
-    try:
-        lifetime_s = float(answer["expires_in"])
-    except (KeyError, TypeError, ValueError):
-        return DEFAULT_LIFETIME_S
-    return lifetime_s if 0 < lifetime_s < LONGEST_BELIEVED_S else DEFAULT_LIFETIME_S

@@ -28,6 +28,9 @@ BLOCK_READ_EVERY_S = 5.0
 SAY_EVERY_S = 60.0
 """Seconds between two lines of the log about waiting."""
 
+UNREMARKABLE_S = 0.25
+"""A wait until another process has taken its permit is no want of permits: a PostgreSQL bucket serves one at a time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -84,7 +87,9 @@ class RequestPacer:
             QuotaExceededError: As `turn`.
         """
         self._refuse_while_blocked()
-        if self._limiter is None or self._bucket is None or self._limiter.try_acquire("request", blocking=False):
+        if self._limiter is None or self._bucket is None:
+            return
+        if self._limiter.try_acquire("request", timeout=UNREMARKABLE_S):
             return
         self._say_that_all_permits_are_taken()
         while not self._limiter.try_acquire("request", timeout=LONGEST_TURN_S):

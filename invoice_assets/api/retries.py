@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import Future, RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from invoice_assets.errors import InvoicingError
+from invoice_assets.telemetry.metrics import NO_ANSWER
 
 T = TypeVar("T")
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
@@ -32,12 +33,14 @@ LONGEST_BELIEVED_S = 365 * 86_400
 class RetriableError(Exception):
     """An exchange that failed in a way that another attempt may mend.
 
-    `outcome` is what the caller gets when no attempt is left; `retry_after_s` is the server's own wish.
+    `outcome` is what the caller gets when no attempt is left; `retry_after_s` is the server's own wish; `reason` is the
+    kind of failure, for who counts.
     """
 
-    def __init__(self, outcome: InvoicingError, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, outcome: InvoicingError, *, retry_after_s: float | None = None, reason: str = NO_ANSWER) -> None:
         super().__init__(str(outcome))
         self.outcome = outcome
+        self.reason = reason
         self.retry_after_s = retry_after_s
 
 
@@ -49,8 +52,10 @@ class RetryPolicy:
     backoff_factor_s: float = 2.0
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, exchange: Callable[[], T]) -> T:
+    def run(self, exchange: Callable[[], T], *, on_retry: Callable[[str], None] = lambda _: None) -> T:
         """The result of `exchange`, which may fail with `RetriableError` as often as the policy allows.
+
+        `on_retry` is told the reason of each failure that is tried again.
 
         Raises:
             InvoicingError: The outcome of the last attempt, or of one that asks for a longer wait than is reasonable.
@@ -60,6 +65,7 @@ class RetryPolicy:
             wait=self._wait_s,
             retry=retry_if_exception_type(RetriableError),
             sleep=self.sleep,
+            before_sleep=lambda state: on_retry(_failure(state).reason),
             reraise=True,
         )
         try:
@@ -87,9 +93,12 @@ def parse_retry_after(value: str | None, *, now: float) -> float | None:
         return None
 
 
+def _failure(state: RetryCallState) -> RetriableError:
+    return cast(RetriableError, cast(Future, state.outcome).exception())
+
+
 def _retry_after_s(state: RetryCallState) -> float | None:
-    failure = state.outcome.exception() if state.outcome else None
-    return failure.retry_after_s if isinstance(failure, RetriableError) else None
+    return _failure(state).retry_after_s
 
 
 def _asks_for_too_long_a_wait(state: RetryCallState) -> bool:

@@ -31,6 +31,16 @@ from invoice_assets.api.retries import (
 from invoice_assets.api.token_store import AccessToken
 from invoice_assets.api.transport import TIMEOUT_S, hide, require_protected_transport, require_trust
 from invoice_assets.errors import InvoicingError, PermanentError, TransientError
+from invoice_assets.telemetry.metrics import (
+    BROKEN_ANSWER,
+    NO_STATUS,
+    QUOTA_REMAINING,
+    QUOTA_WAIT,
+    REQUEST_DURATION,
+    REQUESTS,
+    RETRIES,
+)
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
 ORGANIZATION_PARAMETER = "organization_id"
@@ -144,9 +154,13 @@ class ApiSession(requests.Session):
         pacer: RequestPacer,
         policy: RetryPolicy | None = None,
         max_body_mb: int = MAX_BODY_MB,
+        recorder: Recorder = UNRECORDED,
+        renews_token: bool = True,
     ) -> None:
+        """`renews_token=False` leaves it to the caller what comes of a 401: no request is sent twice."""
         super().__init__()
         self.account = account
+        self.tokens = tokens
         self.usage = ApiUsage()
         self._environment: Mapping[str, Any] | None = None
         adapter = _ApiAdapter(
@@ -156,6 +170,8 @@ class ApiSession(requests.Session):
             policy=policy or RetryPolicy(),
             usage=self.usage,
             max_body_mb=max_body_mb,
+            recorder=recorder,
+            renews_token=renews_token,
         )
         self.auth = _leave_to_the_adapter
         # The only adapter there is: a token goes to the API's own host, and no request goes anywhere else.
@@ -185,6 +201,8 @@ class _ApiAdapter(HTTPAdapter):
         policy: RetryPolicy,
         usage: ApiUsage,
         max_body_mb: int,
+        recorder: Recorder,
+        renews_token: bool,
     ) -> None:
         super().__init__()
         self._account = account
@@ -193,6 +211,8 @@ class _ApiAdapter(HTTPAdapter):
         self._policy = policy
         self._usage = usage
         self._max_body_mb = max_body_mb
+        self._recorder = recorder
+        self._renews_token = renews_token
 
     def send(  # type: ignore[override]  # the base class spells out keyword arguments that are only passed on
         self, request: requests.PreparedRequest, **kwargs: Any
@@ -200,7 +220,10 @@ class _ApiAdapter(HTTPAdapter):
         """The first successful answer, its body read. Raises `InvoicingError` where there is none."""
         kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT_S
         kwargs["stream"] = False
-        return self._policy.run(lambda: self._attempt(request, **kwargs))
+        return self._policy.run(
+            lambda: self._attempt(request, **kwargs),
+            on_retry=lambda reason: self._recorder.record(RETRIES, reason=reason),
+        )
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> ApiResponse:
         """The answer as an `ApiResponse`."""
@@ -212,7 +235,7 @@ class _ApiAdapter(HTTPAdapter):
     def _attempt(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         token = self._tokens.current()
         response = self._exchange(request, token, **kwargs)
-        if response.status_code == 401:
+        if response.status_code == 401 and self._renews_token:
             response = self._exchange(request, self._tokens.renew(token), **kwargs)
         if response.status_code == 200:
             _refuse_half_an_answer(response)
@@ -221,13 +244,15 @@ class _ApiAdapter(HTTPAdapter):
         if isinstance(error, QuotaExceededError) and (retry_after_s or 0) > LONGEST_RETRY_AFTER_S:
             self._pacer.note_block(error)
         if response.status_code in RETRIED_STATUSES:
-            raise RetriableError(error, retry_after_s=retry_after_s)
+            raise RetriableError(error, retry_after_s=retry_after_s, reason=str(response.status_code))
         raise error
 
     def _exchange(self, request: requests.PreparedRequest, token: AccessToken, **kwargs: Any) -> requests.Response:
         request.headers["Authorization"] = f"{self._account.auth_scheme} {token.value}"
+        asked_at = time.monotonic()
         try:
             with self._pacer.turn():
+                self._recorder.record(QUOTA_WAIT, time.monotonic() - asked_at)
                 response = self._send_now(request, **kwargs)
         except BROKEN_CONNECTIONS as error:
             self._usage.failed_attempts += 1
@@ -243,10 +268,16 @@ class _ApiAdapter(HTTPAdapter):
     def _send_now(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer, its body read."""
         self._usage.requests += 1
-        sent_at = time.monotonic()
-        response = super().send(request, **kwargs)
-        self._usage.bytes += len(response.content)
-        self._usage.waited_s += time.monotonic() - sent_at
+        sent_at, status = time.monotonic(), NO_STATUS
+        try:
+            response = super().send(request, **kwargs)
+            self._usage.bytes += len(response.content)
+            status = str(response.status_code)
+        finally:
+            self._recorder.record(REQUESTS, status=status)
+        waited_s = time.monotonic() - sent_at
+        self._recorder.record(REQUEST_DURATION, waited_s)
+        self._usage.waited_s += waited_s
         self._usage.failed_attempts += response.status_code != 200
         return response
 
@@ -255,6 +286,7 @@ class _ApiAdapter(HTTPAdapter):
         if remaining is None:
             return
         self._usage.quota_remaining = remaining
+        self._recorder.record(QUOTA_REMAINING, remaining)
         resets_in_s = parse_retry_after(response.headers.get("X-Rate-Limit-Reset"), now=time.time())
         resets_at = None if resets_in_s is None else datetime.now(UTC) + timedelta(seconds=resets_in_s)
         self._pacer.note_quota(remaining=remaining, resets_at=resets_at)
@@ -278,7 +310,7 @@ def _refuse_half_an_answer(response: requests.Response) -> None:
         response.json()
     except InvalidResponseError as error:
         if response.content.lstrip()[:1] == b"{":
-            raise RetriableError(error) from error
+            raise RetriableError(error, reason=BROKEN_ANSWER) from error
         raise
 
 

@@ -20,6 +20,7 @@ from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.read_plan import find_upcoming_reads, name_load_step
 from invoice_assets.defs.resources import name_api_resource
+from invoice_assets.defs.telemetry import measure_load
 from invoice_assets.defs.translator import InvoicingTranslator, build_asset_key
 from invoice_assets.ingest.windows import COMPLETE, ReadRequest
 from invoice_assets.resource_spec import ResourceSpec
@@ -42,7 +43,7 @@ def build_asset(
         backfill_policy=BackfillPolicy.single_run() if partitions else None,
         pool=name_pool(spec, settings),
         op_tags={"invoicing/resource": spec.name},
-        required_resource_keys={"dlt_resource", "warehouse", name_api_resource(settings)},
+        required_resource_keys={"dlt_resource", "telemetry", "warehouse", name_api_resource(settings)},
     )
     def load_resource(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         """Read the resource's list and merge its rows into the table."""
@@ -50,7 +51,11 @@ def build_asset(
 
         now = datetime.now(UTC)
         window = cover(partitions, context.partition_keys, now=now) if partitions else COMPLETE
-        with report_failures(spec, retries=Retries.of(context, settings)):
+        recorder = context.resources.telemetry.open_recorder().bind(organization=spec.organization)
+        with (
+            report_failures(spec, retries=Retries.of(context, settings)),
+            measure_load(recorder.bind(resource=spec.name)) as measure,
+        ):
             load = Loader(
                 request=ReadRequest(spec=spec, window=window),
                 upcoming=find_upcoming_reads(context, catalog, settings=settings, now=now),
@@ -60,7 +65,9 @@ def build_asset(
                 translator=translator,
                 invoice_api=getattr(context.resources, name_api_resource(settings)),
                 warehouse=context.resources.warehouse,
+                recorder=recorder,
             ).load()
+            measure(load)
         if partitions:
             tell_partitions(context, load, partitions)
         yield MaterializeResult(asset_key=build_asset_key(spec), metadata=None if partitions else describe_load(load))

@@ -90,7 +90,7 @@ def _build_table_check(spec: ResourceSpec, settings: Settings) -> AssetChecksDef
         selected = {key.name for key in context.selected_asset_check_keys}
         for claim, verdict in judge_table(spec, warehouse=warehouse, instance=context.instance):
             if claim.name in selected:
-                yield _build_result(spec, claim, verdict)
+                yield build_result(build_asset_key(spec), claim.name, verdict)
 
     return check
 
@@ -112,7 +112,7 @@ def _build_reference_check(
         read_at = {name: history.last_complete.started_at for name, history in loads.items() if history.last_complete}
         with report_failures(spec), warehouse.open_pipeline(spec) as pipeline:
             found = inspect_references(pipeline, spec, targets=targets, read_at=read_at)
-        yield _build_result(spec, REFERENCES, judge_references(spec, found))
+        yield build_result(build_asset_key(spec), REFERENCES.name, judge_references(spec, found))
 
     return check
 
@@ -132,7 +132,7 @@ def _build_freshness_check(catalog: Mapping[str, ResourceSpec], settings: Settin
         for spec in catalog.values():
             if build_asset_key(spec) in selected:
                 verdict = judge_freshness(spec, instance=context.instance, settings=settings, now=now)
-                yield _build_result(spec, IS_FRESH, verdict)
+                yield build_result(build_asset_key(spec), IS_FRESH.name, verdict)
 
     return check
 
@@ -171,7 +171,7 @@ def _build_spec(
     )
 
 
-def _build_result(spec: ResourceSpec, claim: Claim, verdict: Verdict) -> AssetCheckResult:
+def build_result(asset: AssetKey, check: str, verdict: Verdict) -> AssetCheckResult:
     """The verdict as Dagster keeps it: numbers to plot, offences as a table, the SQL that counted."""
     rows = [
         TableRecord({"what": o.what, "says": o.says, "rows": o.rows, "sample_keys": ", ".join(o.sample_keys)})
@@ -191,8 +191,8 @@ def _build_result(spec: ResourceSpec, claim: Claim, verdict: Verdict) -> AssetCh
     if verdict.memory:
         metadata[MEMORY] = MetadataValue.json(dict(verdict.memory))
     return AssetCheckResult(
-        asset_key=build_asset_key(spec),
-        check_name=str(claim.name),
+        asset_key=asset,
+        check_name=str(check),
         passed=not verdict.offences,
         severity=verdict.severity,
         description=_summarize(verdict),

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from dagster import AssetExecutionContext, DagsterEventType, Failure, RetryRequested
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 from invoice_assets.errors import InvoicingError
 from invoice_assets.ingest.warehouse_errors import chain_of, explain
-from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
 ERROR_CLASS, A_RERUN_CAN_HELP = "error_class", "a_rerun_can_help"
@@ -62,8 +62,20 @@ class Retries:
         return any(found and found.metadata[A_RERUN_CAN_HELP].value for found in data if found)
 
 
+class Subject(Protocol):
+    """What fails: an error may begin with its name, people are told of it by its label."""
+
+    @property
+    def name(self) -> str:
+        """Its name, such as `invoices`."""
+
+    @property
+    def label(self) -> str:
+        """The name with the organisation, where there are several."""
+
+
 @contextmanager
-def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> Iterator[None]:
+def report_failures(subject: Subject, *, retries: Retries | None = None) -> Iterator[None]:
     """Turn an error whose cause is known, however deep dlt has wrapped it, into a `Failure` that says what to do.
 
     One that can pass is tried again first. Anything else passes unchanged.
@@ -74,7 +86,7 @@ def report_failures(spec: ResourceSpec, *, retries: Retries | None = None) -> It
         cause = find_cause(error)
         if cause is None:
             raise
-        description = f"{spec.label}: {str(cause).removeprefix(f'{spec.name}: ')}"
+        description = f"{subject.label}: {str(cause).removeprefix(f'{subject.name}: ')}"
         if retries:
             if request := retries.request(description, cause):
                 raise request from error

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, MetadataValue, TimeWindowPartitionsDefinition
+from dagster import (
+    AssetExecutionContext,
+    MetadataValue,
+    TableColumn,
+    TableMetadataValue,
+    TableRecord,
+    TableSchema,
+    TimeWindowPartitionsDefinition,
+)
 
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.translator import build_table_schema
@@ -36,30 +44,34 @@ class LoadFacts:
     """The catalog's columns that every row had a field for."""
     never_sent: frozenset[str]
     """The catalog's columns that no row had a field for."""
+    rows_in_table: int | None = None
+    """Live rows in the table after the load."""
+    quota_remaining: int | None = None
+    """Requests of the day that were left after it, where the API has told."""
 
 
 def describe_load(load: "Load") -> dict[str, Any]:
     """What was read, what it cost and what is in the table now."""
-    metadata: dict[str, Any] = {
+    warnings = _collect_warnings(load)
+    quota = load.usage.quota_remaining
+    return {
+        **({"warning": " ".join(warnings)} if warnings else {}),
+        **({"preview": _show_rows(load)} if load.preview else {}),
         "rows_loaded": load.census.rows,
         "source_rows": load.census.keys,
-        "read": MetadataValue.json(_describe_read(load)),
         "rows_marked_deleted": load.rows_marked_deleted,
         "dagster/row_count": load.rows_in_table,
         "pages": load.report.pages,
         "api_requests": load.usage.requests,
         "api_requests_failed": load.usage.failed_attempts,
+        **({} if quota is None else {"quota_remaining": quota}),
         "bytes_read": load.usage.bytes,
+        **{f"{stage}_s": seconds for stage, seconds in load.stages_s.items()},
         "new_columns": MetadataValue.json(_describe_new_columns(load)),
+        "read": MetadataValue.json(_describe_read(load)),
         "dagster/column_schema": build_table_schema(load.spec),
         "dagster/table_name": load.table_name,
     }
-    metadata |= {f"{stage}_s": seconds for stage, seconds in load.stages_s.items()}
-    if load.usage.quota_remaining is not None:
-        metadata["quota_remaining"] = load.usage.quota_remaining
-    if warnings := _collect_warnings(load):
-        metadata["warning"] = " ".join(warnings)
-    return metadata
 
 
 def tell_partitions(context: AssetExecutionContext, load: "Load", partitions: TimeWindowPartitionsDefinition) -> None:
@@ -85,7 +97,19 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
         new_columns={column["column"]: column["type"] for column in new_columns.value.values()},
         always_sent=frozenset(told["always_sent"]),
         never_sent=frozenset(told["never_sent"]),
+        rows_in_table=_read_number(metadata, "dagster/row_count"),
+        quota_remaining=_read_number(metadata, "quota_remaining"),
     )
+
+
+def _show_rows(load: "Load") -> TableMetadataValue:
+    columns = [TableColumn(name, load.spec.column(name).type_name) for name in load.preview[0]]
+    return MetadataValue.table([TableRecord(dict(row)) for row in load.preview], schema=TableSchema(columns))
+
+
+def _read_number(metadata: Mapping[str, MetadataValue[Any]], name: str) -> int | None:
+    value = metadata.get(name)
+    return value.value if value is not None and isinstance(value.value, int) else None
 
 
 def _describe_read(load: "Load") -> dict[str, Any]:

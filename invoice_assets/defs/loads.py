@@ -17,7 +17,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.dlt_integration import DagsterDltResource
-from invoice_assets.defs.progress import ProgressLog
+from invoice_assets.defs.progress import ProgressLog, summarize
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.ingest.census import RowCensus
@@ -25,10 +25,12 @@ from invoice_assets.ingest.counting import count_rows, count_rows_by_modificatio
 from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages
+from invoice_assets.ingest.preview import PreviewRow, read_preview
 from invoice_assets.ingest.reading import Read
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.windows import ReadRequest, Window
 from invoice_assets.resource_spec import IncrementalRead, ResourceSpec
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 COLLECT_AFTER = 500_000
 """Objects after which the garbage collector looks for cycles: a page of rows is thousands, and has none."""
@@ -50,6 +52,7 @@ class Load:
     stages_s: Mapping[str, float]
     usage: ApiUsage
     table_name: str
+    preview: Sequence[PreviewRow] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,8 @@ class Loader:
     translator: InvoicingTranslator
     invoice_api: InvoiceApiResource
     warehouse: WarehouseResource
+    recorder: Recorder = UNRECORDED
+    """Takes the measurements of the organisation."""
 
     def load(self) -> Load:
         """Read the window and merge its rows; after a complete read, mark the rows that are gone.
@@ -75,10 +80,11 @@ class Loader:
             load, suspects = self._read_and_merge()
             if suspects:
                 self.context.log.info(
-                    f"{self.spec.label}: {len(suspects)} rows seem gone; reading once more to be sure"
+                    f"{self.spec.label}: {len(suspects):,} rows seem gone; reading once more to be sure"
                 )
                 again, _ = self._read_and_merge(suspects=suspects)
                 load = replace(again, usage=load.usage.add(again.usage))
+        self.context.log.info(summarize(load))
         return load
 
     @property
@@ -92,7 +98,10 @@ class Loader:
         with (
             self.warehouse.open_load(spec) as pipeline,
             self.invoice_api.open_read(
-                self.request, upcoming=self.upcoming, is_outdated=partial(has_loaded_since, pipeline, spec)
+                self.request,
+                upcoming=self.upcoming,
+                is_outdated=partial(has_loaded_since, pipeline, spec),
+                recorder=self.recorder,
             ) as read,
         ):
             self._merge(pipeline, read)
@@ -105,6 +114,7 @@ class Loader:
                 rows_by_modification = (
                     count_rows_by_modification(pipeline, spec, client=client) if self.is_partitioned else {}
                 )
+                preview = read_preview(client, spec, rows=self.warehouse.preview_rows)
             load = Load(
                 spec=spec,
                 window=self.request.window,
@@ -118,6 +128,7 @@ class Loader:
                 stages_s=measure_stages(pipeline),
                 usage=read.usage,
                 table_name=f"{pipeline.dataset_name}.{spec.name}",
+                preview=preview,
             )
         return load, missing.keys if needs_second_look else frozenset()
 

@@ -15,8 +15,14 @@ def name_pool(spec: ResourceSpec, settings: Settings) -> str:
     A table takes one merge at a time, so that an older read never lands on a newer one. A DuckDB file takes one process
     at a time, whatever the table.
     """
-    return (
-        settings.dataset
-        if settings.destination_type == "duckdb"
-        else f"{qualify(settings.dataset, spec.organization)}_{spec.name}"
-    )
+    return _name_pool(settings, spec.organization, spec.name)
+
+
+def name_reporting_pool(settings: Settings) -> str:
+    """The pool of everything that opens a view of the group `reporting`: one is made by one step at a time."""
+    return _name_pool(settings, settings.slug, "reporting")
+
+
+def _name_pool(settings: Settings, organization: str, name: str) -> str:
+    is_one_file = settings.destination_type == "duckdb"
+    return settings.dataset if is_one_file else f"{qualify(settings.dataset, organization)}_{name}"

@@ -22,6 +22,7 @@ from invoice_assets.destinations import DestinationSpec, find_destination
 from invoice_assets.ingest.windows import ReadRequest
 from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
+from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
 
 if TYPE_CHECKING:
     from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
@@ -122,8 +123,13 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
     __str__ = __repr__
 
-    def open_session(self) -> "ApiSession":
+    def open_session(
+        self, *, recorder: Recorder = UNRECORDED, resource: str = "", renews_token: bool = True
+    ) -> "ApiSession":
         """A session for one load; close it afterwards. It counts its own requests, and shares token and pacing.
+
+        `recorder` takes the measurements of the organisation, and of the resource where one is named.
+        `renews_token=False` leaves it to the caller what comes of a token that is refused.
 
         Raises:
             ConfigurationError: An address or a credential is missing or unusable.
@@ -141,7 +147,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 grant = self._build_grant()
                 state = self._state = open_shared_state(self.shared_state) if self.shared_state else None
                 self._tokens = AccessTokenProvider(
-                    grant, store=grant.open_store(state) if state else None, policy=policy
+                    grant, store=grant.open_store(state) if state else None, policy=policy, recorder=recorder
                 )
                 self._pacer = RequestPacer(
                     requests_per_minute=self.requests_per_minute,
@@ -150,11 +156,24 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                     state=state,
                     quota=account.quota,
                 )
-        return ApiSession(account, tokens=self._tokens, pacer=self._pacer, policy=policy, max_body_mb=self.max_body_mb)
+        return ApiSession(
+            account,
+            tokens=self._tokens,
+            pacer=self._pacer,
+            policy=policy,
+            max_body_mb=self.max_body_mb,
+            recorder=recorder.bind(resource=resource),
+            renews_token=renews_token,
+        )
 
     @contextmanager
     def open_read(
-        self, request: ReadRequest, *, upcoming: Sequence[ReadRequest], is_outdated: Callable[[datetime], bool]
+        self,
+        request: ReadRequest,
+        *,
+        upcoming: Sequence[ReadRequest],
+        is_outdated: Callable[[datetime], bool],
+        recorder: Recorder = UNRECORDED,
     ) -> "Iterator[Read]":
         """The read of a list, begun now or while an earlier one was loaded; see `Reads.open`."""
         from invoice_assets.ingest.reading import Reads
@@ -162,7 +181,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
 
         with self._lock:
             self._reads = self._reads or Reads(
-                open_session=self.open_session,
+                open_session=lambda spec: self.open_session(recorder=recorder, resource=spec.name),
                 at_once=self.concurrent_reads,
                 build_batcher=partial(
                     RowBatcher, max_new_columns=self.max_new_columns, personal_data_key=self.personal_data_key
@@ -215,6 +234,10 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
         default=Settings.warehouse_patience_s, ge=0, description="Seconds to wait for a file or a table that is in use."
     )
 
+    preview_rows: int = Field(
+        default=Settings.preview_rows, ge=0, description="Rows that a load shows, personal columns masked; 0 for none."
+    )
+
     @classmethod
     def from_settings(cls, settings: Settings) -> "WarehouseResource":
         """The resource as the environment configures it."""
@@ -225,6 +248,7 @@ class WarehouseResource(ConfigurableResource["WarehouseResource"]):
             database=os.path.abspath(settings.database) if settings.database else "",
             deletion_limit=settings.deletion_limit,
             patience_s=settings.warehouse_patience_s,
+            preview_rows=settings.preview_rows,
         )
 
     @property

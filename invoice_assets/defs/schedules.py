@@ -16,6 +16,7 @@ from dagster import (
     AssetSelection,
     DagsterInstance,
     DefaultScheduleStatus,
+    JobDefinition,
     RunRequest,
     ScheduleDefinition,
     ScheduleEvaluationContext,
@@ -102,7 +103,7 @@ def build_schedule(
     settings: Settings,
     name: str,
     cron: str,
-    job: UnresolvedAssetJobDefinition,
+    job: JobDefinition | UnresolvedAssetJobDefinition,
     evaluate: Evaluation,
     description: str,
 ) -> ScheduleDefinition:

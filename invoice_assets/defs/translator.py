@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dagster import (
     AssetKey,
     AssetSpec,
+    MetadataValue,
     TableColumn,
     TableColumnConstraints,
     TableConstraints,
@@ -19,8 +20,12 @@ from dagster import (
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator, DltResourceTranslatorData
 from invoice_assets.destinations import DestinationSpec
 from invoice_assets.resource_spec import DELETED_AT, Cadence, Column, PersonalData, ResourceSpec, qualify
+from invoice_assets.settings import Settings
 
-KEY_PREFIX = "invoicing"
+KEY_PREFIX, API_KEY = "invoicing", "invoicing_api"
+
+API_DOCUMENTATION = "https://www.zoho.com/invoice/api/v3/"
+"""Where the API is documented, a page for each resource."""
 
 PERSONAL_TAG = "invoicing/personal"
 """Tag of a column that is personal: what becomes of its values."""
@@ -31,6 +36,34 @@ def build_asset_key(spec: ResourceSpec) -> AssetKey:
     return AssetKey([KEY_PREFIX, *spec.label.split("/")])
 
 
+def find_documentation(spec: ResourceSpec) -> str:
+    """The address at which the API documents the resource."""
+    return f"{API_DOCUMENTATION}{spec.docs_page or spec.name.replace('_', '-')}/"
+
+
+def build_api_key(organization: str) -> AssetKey:
+    """`invoicing_api`, or `invoicing_api/<organisation>`: the API as what all of its tables are read from."""
+    return AssetKey([API_KEY, *filter(None, [organization])])
+
+
+def build_api_spec(settings: Settings) -> AssetSpec:
+    """The API of an organisation, which Dagster shows and does not run."""
+    return AssetSpec(
+        key=build_api_key(settings.slug),
+        description="The invoicing API, which all tables are read from. It is not Dagster's to materialize.",
+        group_name=qualify("source", settings.slug),
+        kinds={"api"},
+        owners=settings.owners,
+        tags=describe_organization(settings.slug),
+        metadata={
+            "base_url": settings.base_url,
+            "organization_id": settings.organization_id,
+            "requests_per_minute": settings.requests_per_minute,
+            "api_documentation": MetadataValue.url(f"{API_DOCUMENTATION}introduction/"),
+        },
+    )
+
+
 @dataclass
 class InvoicingTranslator(DagsterDltTranslator):
     """Names dlt resources after their catalog rows, and shows the catalog's columns before anything has run."""
@@ -38,17 +71,21 @@ class InvoicingTranslator(DagsterDltTranslator):
     catalog: Mapping[str, ResourceSpec]
     dataset: str
     destination: DestinationSpec
+    owners: tuple[str, ...] = ()
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
         """The asset spec of the catalog row that the dlt resource is named after."""
         spec = self.catalog[data.resource.name]
         return AssetSpec(
             key=build_asset_key(spec),
+            deps=[build_api_key(spec.organization)],
             description=_describe(spec),
             group_name=qualify(str(spec.cadence), spec.organization),
             kinds={"dlt", self.destination.name, "table"},
+            owners=self.owners,
             tags=describe_tags(spec.cadence, spec.organization),
             metadata={
+                "api_documentation": MetadataValue.url(find_documentation(spec)),
                 "primary_key": spec.primary_key,
                 "api_path": spec.path,
                 "oauth_scopes": ", ".join(sorted(spec.scopes)),
@@ -62,14 +99,22 @@ class InvoicingTranslator(DagsterDltTranslator):
 
 def describe_tags(cadence: Cadence, organization: str) -> dict[str, str]:
     """The tags by which assets, jobs and runs are found: the cadence, and where there are several the organisation."""
-    tags = {"invoicing/cadence": str(cadence)}
-    return tags | {"invoicing/organization": organization} if organization else tags
+    return {"invoicing/cadence": str(cadence)} | describe_organization(organization)
+
+
+def describe_organization(organization: str) -> dict[str, str]:
+    """The tag of what belongs to an organisation, where there are several."""
+    return {"invoicing/organization": organization} if organization else {}
 
 
 def build_table_schema(spec: ResourceSpec) -> TableSchema:
     """The catalog's columns with their types, constraints and descriptions."""
+    columns = [
+        build_column(column, personal_data=spec.personal_data, is_key=column.name == spec.primary_key)
+        for column in spec.columns
+    ]
     return TableSchema(
-        columns=[*(_table_column(spec, column) for column in spec.columns), _DELETED_AT_COLUMN],
+        columns=[*columns, _DELETED_AT_COLUMN],
         constraints=TableConstraints(other=[f"primary key: {spec.primary_key}"]),
     )
 
@@ -81,17 +126,20 @@ _DELETED_AT_COLUMN = TableColumn(
 )
 
 
-def _table_column(spec: ResourceSpec, column: Column) -> TableColumn:
-    is_key = column.name == spec.primary_key
-    treatment = _TREATMENTS[spec.personal_data] if column.personal else ""
+def build_column(
+    column: Column, *, personal_data: PersonalData = PersonalData.KEEP, is_key: bool = False
+) -> TableColumn:
+    """A column with its type, constraints and description; a personal one says what becomes of its values."""
+    treatment = _TREATMENTS[personal_data] if column.personal else ""
+    is_omitted = column.personal and personal_data is PersonalData.OMIT
     return TableColumn(
         name=column.name,
         type=column.type_name,
         description=f"{column.description} ({treatment})" if treatment else column.description,
         constraints=TableColumnConstraints(
-            nullable=column.nullable or spec.omits(column), unique=is_key, other=["primary key"] if is_key else []
+            nullable=column.nullable or is_omitted, unique=is_key, other=["primary key"] if is_key else []
         ),
-        tags={PERSONAL_TAG: str(spec.personal_data)} if treatment else {},
+        tags={PERSONAL_TAG: str(personal_data)} if treatment else {},
     )
 
 
@@ -106,7 +154,8 @@ def _describe(spec: ResourceSpec) -> str:
     return (
         f"{spec.description}\n\n{_READING[spec.cadence].format(path=spec.path)} The rows are merged into the table on "
         f"`{spec.primary_key}`; `{DELETED_AT}` says when a complete read found a row gone. Fields that the catalog "
-        "does not know arrive as text columns and are named in the metadata `new_columns`."
+        "does not know arrive as text columns and are named in the metadata `new_columns`. What the fields mean: "
+        f"[the API's documentation]({find_documentation(spec)})."
     )
 
 

@@ -6,7 +6,7 @@ an organisation, or a column that the catalog does not know, has come.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import (
     AssetExecutionContext,
@@ -16,6 +16,8 @@ from dagster import (
     AssetSpec,
     Definitions,
     MaterializeResult,
+    TableColumnDep,
+    TableColumnLineage,
     define_asset_job,
     multi_asset,
 )
@@ -29,7 +31,13 @@ from invoice_assets.organizations import ALL_ORGANIZATIONS
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from invoice_assets.ingest.union_views import UnionView
+
 NAME = "refresh_union_views"
+
+ORGANIZATIONS_TRACED = 20
+"""With more of them a view does not tell its columns' lineage: every event would hold thousands of entries."""
 
 
 def build_union_views(catalog: Mapping[str, ResourceSpec], settings: Settings, *, slugs: Sequence[str]) -> Definitions:
@@ -53,6 +61,7 @@ def _build_view(spec: ResourceSpec, settings: Settings, *, slugs: Sequence[str])
                 description=f"{spec.description} Of all organisations: the column `organization` has the slug.",
                 group_name="all_organizations",
                 kinds={settings.destination.name, "view"},
+                owners=settings.owners,
                 metadata={"dagster/table_name": f"{settings.dataset}.{spec.name}"},
             )
         ],
@@ -66,12 +75,26 @@ def _build_view(spec: ResourceSpec, settings: Settings, *, slugs: Sequence[str])
             view = create_union_view(pipeline, spec, organizations=slugs)
         if view is None:
             context.log.info(f"{spec.name}: no organisation has a table yet, so there is no view.")
-        yield MaterializeResult(
-            asset_key=key,
-            metadata={
-                "organizations": len(view.organizations) if view else 0,
-                "columns": len(view.columns) if view else 0,
-            },
-        )
+        yield MaterializeResult(asset_key=key, metadata=_describe(view, spec))
 
     return unite
+
+
+def _describe(view: "UnionView | None", spec: ResourceSpec) -> dict[str, Any]:
+    """How much there is in the view, and which columns of which organisations each of its columns is made from."""
+    if view is None:
+        return {"organizations": 0, "columns": 0}
+    told: dict[str, Any] = {"organizations": len(view.sources), "columns": len(view.columns)}
+    if len(view.sources) <= ORGANIZATIONS_TRACED:
+        told["dagster/column_lineage"] = TableColumnLineage(
+            {name: deps for name in view.columns if (deps := _find_sources(view, spec, name))}
+        )
+    return told
+
+
+def _find_sources(view: "UnionView", spec: ResourceSpec, column: str) -> list[TableColumnDep]:
+    return [
+        TableColumnDep(asset_key=build_asset_key(replace(spec, organization=slug)), column_name=column)
+        for slug, found in view.sources.items()
+        if column in found
+    ]

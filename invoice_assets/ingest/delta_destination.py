@@ -210,6 +210,18 @@ class LoadSqlClient(FilesystemSqlClient):
                 connection.execute(f"CREATE OR REPLACE VIEW {self.make_qualified_table_name(name)} AS {rows.statement}")
         return connection
 
+    def has_dataset(self) -> bool:
+        """Whether there is such a folder of tables."""
+        return self.remote_client.is_storage_initialized()
+
+    def create_dataset(self) -> None:
+        """Make the folder."""
+        self.remote_client.initialize_storage()
+
+    def drop_dataset(self) -> None:
+        """Remove the folder with all of its tables."""
+        self.remote_client.drop_storage()
+
     def create_views_for_tables(self, tables: dict[str, str]) -> None:
         """Make the views that a statement asks for: of dlt's own tables as dlt does, of all others as they are now."""
         super().create_views_for_tables({name: view for name, view in tables.items() if self._is_dlt_table(name)})

@@ -20,6 +20,7 @@ from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.source import RowBatcher, build_source
 from invoice_assets.ingest.windows import ReadRequest
+from invoice_assets.resource_spec import ResourceSpec
 
 TABLES_AHEAD = 1
 """Tables that a read holds until somebody takes them, beside the one that it is filling: 10,000 rows, some 20 MB."""
@@ -114,7 +115,7 @@ class Reads:
     def __init__(
         self,
         *,
-        open_session: Callable[[], ApiSession],
+        open_session: Callable[[ResourceSpec], ApiSession],
         at_once: int,
         build_batcher: Callable[..., RowBatcher] = RowBatcher,
     ) -> None:
@@ -162,7 +163,7 @@ class Reads:
     def _begin(self, request: ReadRequest) -> Read:
         read = Read(
             request,
-            session=self._open_session(),
+            session=self._open_session(request.spec),
             batcher=self._build_batcher(request.spec, window=request.window),
             on_wait=self._note_wait,
         )

@@ -4,13 +4,11 @@ What is counted in it lives in `inspection.py` and `references.py`.
 https://dlthub.com/docs/dlt-ecosystem/transformations/sql
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from dlt.common.destination.client import JobClientBase
-from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
 from dlt.pipeline.pipeline import Pipeline
@@ -79,45 +77,51 @@ def open_tables(
 
     They are the pipeline's own, or those of another dataset of the same warehouse.
     """
-    with pipeline.destination_client() as client, _connect(client) as sql_client, ExitStack() as stack:
+    with open_job_client(pipeline) as client, ExitStack() as stack:
         if dataset:
-            stack.enter_context(sql_client.with_alternative_dataset_name(dataset))
-        names = list(dict.fromkeys(spec.name for spec in specs))
-        # Every client that has one of SQL has this method as well; dlt declares it for SQL destinations alone.
-        stored = dict(cast(SqlJobClientBase, client).get_storage_tables(names))
-        has_json = stores_json(client.config.destination_type)
+            stack.enter_context(client.sql_client.with_alternative_dataset_name(dataset))
+        types = read_types(client, [spec.name for spec in specs])
+        if not stores_json(client.config.destination_type):
+            types = {spec.name: _read_text_as_json(spec, types.get(spec.name, {})) for spec in specs}
         yield [
-            StoredTable(
-                spec=spec,
-                client=sql_client,
-                types=_name_types(spec, stored[spec.name], has_json=has_json),
-            )
-            if stored.get(spec.name)
-            else None
+            StoredTable(spec=spec, client=client.sql_client, types=types[spec.name]) if types.get(spec.name) else None
             for spec in specs
         ]
 
 
 @contextmanager
-def _connect(client: JobClientBase) -> Iterator[SqlClientBase[Any]]:
-    """The SQL client of an open client, connected: one of a filesystem is not yet, all others are."""
-    if not isinstance(client, WithSqlClient):
-        raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
-    if client.sql_client.native_connection:
-        yield client.sql_client
-        return
-    with client.sql_client as connected:
-        yield connected
+def open_job_client(pipeline: Pipeline) -> Iterator[SqlJobClientBase]:
+    """The pipeline's client of a warehouse that speaks SQL, connected for as long as the context is open.
+
+    A client of Delta tables has what this project uses of a client of SQL destinations, but dlt knows it for no such.
+    """
+    with pipeline.destination_client() as client:
+        if not isinstance(client, WithSqlClient):
+            raise TypeError(f"{client.config.destination_type} is no SQL destination: its tables cannot be checked")
+        if client.sql_client.native_connection:
+            yield cast(SqlJobClientBase, client)
+            return
+        with client.sql_client:
+            yield cast(SqlJobClientBase, client)
 
 
-def _name_types(spec: ResourceSpec, stored: TTableSchemaColumns, *, has_json: bool) -> dict[str, str]:
-    """The types in dlt's words; where JSON is stored as text, a text is what the catalog's JSON has to be."""
-    types = {
-        name: name_type(
-            column.get("data_type") or "unknown", precision=column.get("precision"), scale=column.get("scale")
-        )
-        for name, column in stored.items()
-        if not name.startswith("_dlt")
+def read_types(client: SqlJobClientBase, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The columns of tables or views with their types in dlt's words, by name; empty where there is none."""
+    return {
+        table: {
+            name: name_type(
+                column.get("data_type") or "unknown",
+                precision=column.get("precision"),
+                scale=column.get("scale"),
+            )
+            for name, column in columns.items()
+            if not name.startswith("_dlt")
+        }
+        for table, columns in client.get_storage_tables(list(dict.fromkeys(names)))
     }
-    json = () if has_json else [column.name for column in spec.columns if column.data_type == "json"]
-    return types | {name: "json" for name in json if types.get(name) == "text"}
+
+
+def _read_text_as_json(spec: ResourceSpec, types: Mapping[str, str]) -> dict[str, str]:
+    """The types where JSON is stored as text: a text is then what the catalog's JSON has to be."""
+    json = [column.name for column in spec.columns if column.data_type == "json"]
+    return {**types, **{name: "json" for name in json if types.get(name) == "text"}}

@@ -12,6 +12,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.ingest.tables import open_tables
+from invoice_assets.ingest.views import make_view
 from invoice_assets.resource_spec import ResourceSpec, qualify
 
 ORGANIZATION = "organization"
@@ -20,10 +21,10 @@ ORGANIZATION = "organization"
 
 @dataclass(frozen=True, kw_only=True)
 class UnionView:
-    """A view that was made: its columns, and whose tables it has."""
+    """A view that was made: its columns, and whose tables it has with which columns."""
 
     columns: tuple[str, ...]
-    organizations: tuple[str, ...]
+    sources: Mapping[str, tuple[str, ...]]
 
 
 def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: Sequence[str]) -> UnionView | None:
@@ -37,20 +38,8 @@ def create_union_view(pipeline: Pipeline, spec: ResourceSpec, *, organizations: 
         return None
     names = tuple(dict.fromkeys(name for found in columns.values() for name in found))
     with pipeline.sql_client() as client:
-        if not client.has_dataset():
-            client.create_dataset()
-        replace_view(client, client.make_qualified_table_name(spec.name), _unite(client, spec, columns, names))
-    return UnionView(columns=(ORGANIZATION, *names), organizations=tuple(columns))
-
-
-def replace_view(client: SqlClientBase[Any], view: str, rows: str) -> None:
-    """Make the view anew, so that nobody meets a dataset without it: PostgreSQL cannot replace one by other columns."""
-    if not client.capabilities.supports_ddl_transactions:
-        client.execute_sql(f"CREATE OR REPLACE VIEW {view} AS {rows}")
-        return
-    with client.begin_transaction():
-        client.execute_sql(f"DROP VIEW IF EXISTS {view}")
-        client.execute_sql(f"CREATE VIEW {view} AS {rows}")
+        make_view(client, spec.name, _unite(client, spec, columns, names))
+    return UnionView(columns=(ORGANIZATION, *names), sources=columns)
 
 
 def _read_columns(pipeline: Pipeline, spec: ResourceSpec, slug: str) -> tuple[str, ...]:

@@ -72,6 +72,16 @@ def test_the_backoff_factor_is_the_first_wait(waits: list[float]) -> None:
     assert waits == [0.5, 1.0, 2.0]
 
 
+def test_the_reason_of_each_failure_that_is_tried_again_is_told_and_of_no_other(policy: RetryPolicy) -> None:
+    reasons: list[str] = []
+    failures = [RetriableError(TransientError("no luck"), reason=reason) for reason in ("429", "503", "502", "500")]
+
+    with pytest.raises(TransientError):
+        policy.run(Exchange(*failures), on_retry=reasons.append)
+
+    assert reasons == ["429", "503", "502"]
+
+
 @pytest.mark.parametrize(
     "error", [pytest.param(PermanentError("refused"), id="permanent"), pytest.param(KeyError("bug"), id="unknown")]
 )

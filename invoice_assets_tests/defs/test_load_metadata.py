@@ -69,7 +69,15 @@ def test_a_load_without_rows_has_facts_too() -> None:
         new_columns={},
         always_sent=frozenset(),
         never_sent=frozenset(),
+        rows_in_table=0,
     )
+
+
+def test_what_the_load_left_in_the_table_and_in_the_quota_is_read_again() -> None:
+    facts = read(describe(STARTED_AT, rows_in_table=7, usage=ApiUsage(requests=1, quota_remaining=-3)))
+
+    assert facts is not None
+    assert (facts.rows_in_table, facts.quota_remaining) == (7, -3)
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,13 @@ def test_the_database_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, 
 
 def test_the_wait_for_the_warehouse_is_the_one_that_is_set() -> None:
     assert WarehouseResource.from_settings(replace(Settings(), warehouse_patience_s=7.0)).patience_s == 7.0
+
+
+@pytest.mark.parametrize("resource", [InvoiceApiResource, WarehouseResource])
+def test_every_field_that_the_launchpad_shows_is_described(
+    resource: type[InvoiceApiResource] | type[WarehouseResource],
+) -> None:
+    fields = resource.model_fields
+
+    assert len(fields) > 3
+    assert [name for name, field in fields.items() if not field.description] == []

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from dagster import AssetKey
+from dagster import AssetKey, AssetSpec
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
-from invoice_assets.defs.translator import PERSONAL_TAG, build_table_schema
+from invoice_assets.defs.translator import PERSONAL_TAG, build_table_schema, find_documentation
 from invoice_assets.resource_spec import PersonalData
 from invoice_assets.settings import Settings
 
@@ -22,7 +22,43 @@ def test_an_asset_is_described_before_it_has_run(name: str) -> None:
     assert spec.description
     assert spec.metadata["dagster/table_name"] == f"billing.{name}"
     assert spec.metadata["dagster/column_schema"] == build_table_schema(RESOURCES[name])
-    assert list(spec.deps) == []
+    assert [dep.asset_key for dep in spec.deps] == [AssetKey(["invoicing_api"])]
+
+
+@pytest.mark.parametrize(("name", "page"), [("invoices", "invoices"), ("customer_payments", "customer-payments")])
+def test_an_asset_links_to_its_page_of_the_api_s_documentation(name: str, page: str) -> None:
+    spec = _spec_of(Settings(), "invoicing", name)
+
+    address = f"https://www.zoho.com/invoice/api/v3/{page}/"
+    assert spec.metadata["api_documentation"].value == address
+    assert f"({address})" in str(spec.description)
+
+
+def test_a_page_that_is_called_otherwise_is_a_field_of_the_catalog() -> None:
+    assert find_documentation(replace(RESOURCES["taxes"], docs_page="settings")).endswith("/v3/settings/")
+
+
+def test_assets_have_the_owners_of_the_settings() -> None:
+    settings = Settings(owners=("team:finance", "ana@example.com"))
+
+    assert [_spec_of(settings, *key).owners for key in (("invoicing_api",), ("invoicing", "taxes"))] == [
+        ("team:finance", "ana@example.com")
+    ] * 2
+
+
+def test_the_api_is_shown_and_not_run() -> None:
+    settings = Settings(base_url="https://api.example.com/invoice/v3/", organization_id="4815")
+    spec = _spec_of(settings, "invoicing_api")
+
+    assert spec.kinds == {"api"}
+    assert (spec.metadata["base_url"], spec.metadata["organization_id"]) == (settings.base_url, "4815")
+    assert AssetKey(["invoicing_api"]) not in build_definitions(settings).resolve_asset_graph().executable_asset_keys
+
+
+def _spec_of(settings: Settings, *key: str) -> AssetSpec:
+    """The spec of an asset, as the settings make it."""
+    (spec,) = [one for one in build_definitions(settings).resolve_all_asset_specs() if one.key == AssetKey(key)]
+    return spec
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,20 @@ from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets.resource_spec import ResourceSpec
 
 
-def describe(
+def describe(started_at: datetime, **told: Any) -> dict[str, Any]:
+    """The metadata of such a load, see `build_load`."""
+    return describe_load(build_load(started_at, **told))
+
+
+def build_load(
     started_at: datetime,
     *,
     window: Window = COMPLETE,
     rows: Sequence[Row] = (),
     spec: ResourceSpec = TAXES,
     **changes: Any,
-) -> dict[str, Any]:
-    """The metadata of a load that has read these rows."""
+) -> Load:
+    """A load that has read these rows."""
     census = RowCensus(spec)
     census.note(rows)
     told: dict[str, Any] = {
@@ -41,7 +46,7 @@ def describe(
         "usage": ApiUsage(requests=1),
         "table_name": f"invoicing.{spec.name}",
     }
-    return describe_load(Load(spec=spec, window=window, started_at=started_at, census=census, **(told | changes)))
+    return Load(spec=spec, window=window, started_at=started_at, census=census, **(told | changes))
 
 
 def report_load(

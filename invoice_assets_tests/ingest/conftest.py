@@ -34,8 +34,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         open_pipeline(THINGS, destination=destination, dataset=DATASET) as opened,
         opened.sql_client() as client,
     ):
-        if not client.has_dataset():  # Delta tables are read in one that is there already
-            client.create_dataset()
+        client.create_dataset()
         yield opened
         client.drop_dataset()
 

@@ -19,6 +19,7 @@ from invoice_assets.ingest import source
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.reading import Read, Reads
 from invoice_assets.ingest.windows import ReadRequest, Window
+from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets_tests.ingest.reading import open_session_on, read_resource
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -90,7 +91,7 @@ def begin_reads() -> Iterator[BeginReads]:
     begun: list[Reads] = []
 
     def begin(sandbox: Sandbox, *, at_once: int = 4) -> Reads:
-        begun.append(Reads(open_session=lambda: open_session_on(sandbox), at_once=at_once))
+        begun.append(Reads(open_session=lambda _: open_session_on(sandbox), at_once=at_once))
         return begun[-1]
 
     yield begin
@@ -391,7 +392,7 @@ def test_a_read_ends_where_its_taker_fails(begin_reads: BeginReads) -> None:
 def test_a_session_that_cannot_be_opened_ahead_is_told_only_by_who_asks_for_it(sandbox: Sandbox) -> None:
     opened: list[ApiSession] = []
 
-    def open_one() -> ApiSession:
+    def open_one(_: ResourceSpec) -> ApiSession:
         if opened:
             raise ConfigurationError("No client_secret.")
         opened.append(open_session_on(sandbox))

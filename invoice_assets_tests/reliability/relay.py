@@ -15,12 +15,12 @@ CHUNK_BYTES = 1 << 16
 
 
 class Relay:
-    """Hands connections on to the server behind `url`, for as long as it is open."""
+    """Hands connections on to the server behind `url`, for as long as it is open; a `port` of 0 is any free one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, port: int = 0) -> None:
         parts = urlsplit(url)
         self._target = (parts.hostname, parts.port)
-        self._listener = open_listener(0)
+        self._listener = open_listener(port)
         self._port = port_of(self._listener)
         self._ends: list[socket.socket] = []
         self._threads: list[Thread] = []

@@ -40,18 +40,32 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dagste
 
 
 @contextmanager
-def materialize(module: str, *names: str) -> Iterator["subprocess.Popen[bytes]"]:
+def materialize(*names: str, executor: str = "in_process") -> Iterator["subprocess.Popen[bytes]"]:
     """`dagster asset materialize` in a process of its own, what it says in a file beside its instance."""
     selection = " or ".join(f'key:"invoicing/{name}"' for name in names)
     home = Path(os.environ["DAGSTER_HOME"])
     with (
-        (home / f"{module}.log").open("wb") as log,
+        (home / f"{executor}.log").open("wb") as log,
         subprocess.Popen(
-            [sys.executable, str(DAGSTER), "asset", "materialize", "-m", module, "--select", selection],
+            [
+                sys.executable,
+                str(DAGSTER),
+                "asset",
+                "materialize",
+                "-m",
+                "invoice_assets.definitions",
+                "--select",
+                selection,
+            ],
             stdout=log,
             stderr=log,
             cwd=home,
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONWARNINGS": "ignore"},
+            env={
+                **os.environ,
+                "INVOICE_EXECUTOR": executor,
+                "PYTHONPATH": str(CHECKOUT),
+                "PYTHONWARNINGS": "ignore",
+            },
         ) as process,
     ):
         try:
@@ -88,10 +102,10 @@ def test_processes_that_need_one_file_wait_for_each_other_and_for_a_person_and_s
         duckdb.connect(str(project.database)).close()
         with (
             a_person_reading(project.database) as person,
-            materialize("invoice_assets.definitions", "taxes") as first,
+            materialize("taxes") as first,
         ):
             wait_for_log(instance, first, "load_taxes: waiting for", f"(PID {person.pid})")
-            with materialize("invoice_assets_tests.reliability.multiprocess_location", "users") as second:
+            with materialize("users", executor="multiprocess") as second:
                 wait_for_log(instance, second, "load_users: Step blocked by limit for pool invoicing")
                 person.communicate("close\n")
 
@@ -108,7 +122,7 @@ def test_all_that_is_materialized_at_once_under_the_multiprocess_executor_ends_e
     names = [name for name, spec in RESOURCES.items() if spec.cadence is Cadence.REFERENCE]
     with Sandbox(rows=3, limits=Limits.published()) as sandbox:
         project = Project(sandbox, tmp_path, monkeypatch)
-        with materialize("invoice_assets_tests.reliability.multiprocess_location", *names) as run:
+        with materialize(*names, executor="multiprocess") as run:
             assert run.wait(PATIENCE_S) == 0, read_logs(instance)
 
         assert find_differences(project, sandbox, *names) == {}

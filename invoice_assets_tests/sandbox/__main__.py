@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from invoice_assets_tests.sandbox.admin import ADMIN_PREFIX
 from invoice_assets_tests.sandbox.environment_file import render_environment, write_environment_file
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import DEFAULT_HISTORY, Sandbox
@@ -60,7 +61,11 @@ def open_sandbox(options: argparse.Namespace) -> Sandbox:
 
 def describe(sandbox: Sandbox, *, env_file: Path | None) -> None:
     """Print where the sandbox is and how to read from it, and write the .env file if asked to."""
-    print(f"The sandbox serves {sandbox.api_base_url}\n\n{render_environment(sandbox.environment())}", flush=True)
+    print(f"The sandbox serves {sandbox.api_base_url}\n", flush=True)
+    addresses = f"--base-url {sandbox.api_base_url} --token-url {sandbox.token_url}"
+    print(f"A grant code for `invoice-assets authorize {addresses}`:", flush=True)
+    print(f"curl --request POST {sandbox.base_url}{ADMIN_PREFIX}/grant_code\n", flush=True)
+    print(render_environment(sandbox.environment()), flush=True)
     if env_file is None:
         return
     if write_environment_file(env_file, sandbox.environment()):

@@ -1,7 +1,7 @@
 """The accounts server: grants, access tokens and their limits (docs/api.md, "Tokens").
 
-It answers with HTTP statuses and plain bodies, refusals inside HTTP 200 included. The route, and its faults, are in
-`application.py`.
+It answers with HTTP statuses and plain bodies, refusals inside HTTP 200 included. Whether a user consents, and where
+the browser goes then, is in `consent.py`; the routes, and their faults, are in `application.py`.
 https://datatracker.ietf.org/doc/html/rfc6749#section-6
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from invoice_assets_tests.sandbox.clock import SandboxClock
+from invoice_assets_tests.sandbox.consent import Consent, GrantCode, answers_challenge
 from invoice_assets_tests.sandbox.endpoints import FULL_ACCESS_SCOPE
 from invoice_assets_tests.sandbox.limits import Limits
 
@@ -70,18 +71,30 @@ class AccountsServer:
         self._refresh_tokens = {_credential("refresh-token", seed): _RefreshToken(scopes)}
         self._newest_refresh_token = next(iter(self._refresh_tokens))
         self._access_tokens: dict[str, _AccessToken] = {}
-        self._grant_codes: dict[str, float] = {}
+        self._grant_codes: dict[str, tuple[GrantCode, float]] = {}
+        self.consent = Consent(client_id=self.client_id, accounts_server=api_domain)
 
     @property
     def refresh_token(self) -> str:
         """The refresh token that was given out last."""
         return self._newest_refresh_token
 
-    def create_grant_code(self) -> str:
+    def create_grant_code(self, scopes: tuple[str, ...] | None = None) -> str:
         """Return a new grant code of a self client: single use, good for ten minutes."""
+        return self._keep(GrantCode(scopes=self._scopes if scopes is None else scopes, lifetime_s=GRANT_CODE_SECONDS))
+
+    def authorize(self, parameters: Mapping[str, str]) -> str:
+        """Return where the browser is sent for an authorisation request, given its query.
+
+        Raises:
+            RefusedConsentError: The user is shown an error, and the browser stays.
+        """
+        return self.consent.answer(parameters, keep=self._keep)
+
+    def _keep(self, grant: GrantCode) -> str:
         code = f"1000.sandbox-grant-code-{secrets.token_hex(16)}"
         with self._lock:
-            self._grant_codes[code] = self._clock.now() + GRANT_CODE_SECONDS
+            self._grant_codes[code] = (grant, self._clock.now() + grant.lifetime_s)
         return code
 
     def revoke_access_tokens(self) -> None:
@@ -110,7 +123,7 @@ class AccountsServer:
             if grant_type == "refresh_token":
                 return self._refresh(parameters.get("refresh_token", ""))
             if grant_type == "authorization_code":
-                return self._redeem(parameters.get("code", ""))
+                return self._redeem(parameters.get("code", ""), parameters)
             return _refuse("unsupported_grant_type")
 
     def _refresh(self, text: str) -> TokenAnswer:
@@ -125,12 +138,18 @@ class AccountsServer:
             body["refresh_token"] = self._give_refresh_token(refresh_token)
         return TokenAnswer(200, body)
 
-    def _redeem(self, code: str) -> TokenAnswer:
-        if self._grant_codes.pop(code, 0.0) <= self._clock.now():
+    def _redeem(self, code: str, parameters: Mapping[str, str]) -> TokenAnswer:
+        grant, expires_at = self._grant_codes.pop(code, (None, 0.0))
+        if grant is None or expires_at <= self._clock.now():
             return _refuse("invalid_code")
-        refresh_token = _RefreshToken(self._scopes)
+        if grant.redirect_uri != parameters.get("redirect_uri", ""):
+            return _refuse("invalid_redirect_uri")
+        if not answers_challenge(grant, parameters.get("code_verifier", "")):
+            return _refuse("invalid_code")  # no word for it is documented (chosen)
+        refresh_token = _RefreshToken(grant.scopes)
         body = self._issue(refresh_token)
-        body["refresh_token"] = self._give_refresh_token(refresh_token)
+        if grant.is_offline:
+            body["refresh_token"] = self._give_refresh_token(refresh_token)
         return TokenAnswer(200, body)
 
     def _is_throttled(self, refresh_token: _RefreshToken) -> bool:

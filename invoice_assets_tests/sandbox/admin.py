@@ -35,6 +35,11 @@ def build_admin_routes(backend: Backend) -> list[Route]:
         Route(f"{ADMIN_PREFIX}/faults", _obey(lambda order: backend.scripts.add(**order)), methods=["POST"]),
         Route(f"{ADMIN_PREFIX}/faults", _obey(lambda _: backend.scripts.clear()), methods=["DELETE"]),
         Route(f"{ADMIN_PREFIX}/mutate", _obey(lambda order: _mutate(backend, order)), methods=["POST"]),
+        Route(
+            f"{ADMIN_PREFIX}/grant_code",
+            _obey(lambda order: backend.accounts.create_grant_code(**order)),
+            methods=["POST"],
+        ),
         Route(f"{ADMIN_PREFIX}/revoke", _obey(lambda order: _revoke(backend, order)), methods=["POST"]),
     ]
 

@@ -1,4 +1,4 @@
-"""The HTTP side: the token URL, the list endpoints, and the order in which a request is examined.
+"""The HTTP side: authorisation page, token URL, list endpoints, and the order in which a request is examined.
 
 A list request is checked for its path, its token, its scope, its organisation, the limits and its parameters; only then
 can a scripted fault strike, or a page be read. The admin paths are in `admin.py`; the server itself in `server.py`.
@@ -11,17 +11,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from invoice_assets_tests.sandbox import errors
 from invoice_assets_tests.sandbox.accounts import AccountsServer, grants
 from invoice_assets_tests.sandbox.clock import SandboxClock
+from invoice_assets_tests.sandbox.consent import RefusedConsentError
 from invoice_assets_tests.sandbox.endpoints import Endpoint
 from invoice_assets_tests.sandbox.errors import RefusedRequestError
 from invoice_assets_tests.sandbox.fault_scripts import FaultScripts, ScriptedFault
@@ -30,12 +32,13 @@ from invoice_assets_tests.sandbox.ledger import NO_ANSWER, Ledger, LedgerEntry
 from invoice_assets_tests.sandbox.limits import RequestMeter
 from invoice_assets_tests.sandbox.listing import MESSAGES, ListQuery, Page, parse_list_query, read_page
 from invoice_assets_tests.sandbox.mutations import Mutations
-from invoice_assets_tests.sandbox.responses import TRANSPORT_KEY, error_response, json_response
+from invoice_assets_tests.sandbox.responses import TRANSPORT_KEY, error_response, html_response, json_response
 from invoice_assets_tests.sandbox.store import Store
 from invoice_assets_tests.sandbox.wire import encode
 
 API_PREFIX = "/invoice/v3/"
 TOKEN_PATH = "/oauth/v2/token"
+AUTHORIZATION_PATH = "/oauth/v2/auth"
 ORGANIZATION_HEADER = "X-com-zoho-invoice-organizationid"
 ORGANIZATION_PARAMETER = "organization_id"
 AUTH_SCHEMES = frozenset({"zoho-oauthtoken", "bearer"})
@@ -102,7 +105,8 @@ class InvoiceApi:
             response = await self._serve(request, parse_list_query(endpoint, request.query_params))
         except RefusedRequestError as refusal:
             response = error_response(refusal.error, headers=refusal.headers)
-        response.headers.update(headers)
+        date = formatdate(self._backend.clock.now(), usegmt=True)
+        response.headers.update(headers | {"Date": date})
         return response
 
     def _check_token(self, request: Request, endpoint: Endpoint) -> None:
@@ -178,6 +182,25 @@ class TokenUrl:
         if script is not None and script.fault.change_token is not None and "access_token" in body:
             body = script.fault.change_token(body)
         return json_response(encode(body), status=answer.status)
+
+
+class AuthorizationPage:
+    """The accounts server's page on which a user gives consent, as an ASGI application; its user answers at once."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Hand requests on to the backend's accounts server."""
+        self._backend = backend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the browser on, or show why not, and enter the request in the ledger."""
+        request = Request(scope, receive)
+        number = self._backend.ledger.record(_ledger_entry(request, None, at=self._backend.clock.now()))
+        try:
+            response: Response = RedirectResponse(self._backend.accounts.authorize(request.query_params), 302)
+        except RefusedConsentError as refusal:
+            response = html_response(str(refusal), status=400)
+        self._backend.ledger.settle(number, status=response.status_code)
+        await response(scope, receive, send)
 
 
 class ConnectionAware:

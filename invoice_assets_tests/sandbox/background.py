@@ -23,8 +23,8 @@ DATE_HEADER_S = 1.0
 START_TIMEOUT_S = 10.0
 
 
-def open_listener(port: int) -> socket.socket:
-    """Take a port of the loopback interface, a free one for 0, so that it is known before anything is served.
+def open_listener(port: int, *, host: str = HOST) -> socket.socket:
+    """Take a port of an address, a free one for 0, so that it is known before anything is served.
 
     Raises:
         OSError: The port is taken.
@@ -33,7 +33,7 @@ def open_listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError:
         listener.close()
@@ -62,6 +62,7 @@ class BackgroundServer:
             log_level=logging.ERROR,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_S,
+            date_header=False,  # the date is the sandbox's own clock's
             loop="asyncio",
         )
         self._server = _StoppableServer(config)

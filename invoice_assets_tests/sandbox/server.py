@@ -20,7 +20,9 @@ from invoice_assets_tests.sandbox.accounts import AccountsServer
 from invoice_assets_tests.sandbox.admin import build_admin_routes
 from invoice_assets_tests.sandbox.application import (
     API_PREFIX,
+    AUTHORIZATION_PATH,
     TOKEN_PATH,
+    AuthorizationPage,
     Backend,
     ConnectionAware,
     InvoiceApi,
@@ -29,6 +31,7 @@ from invoice_assets_tests.sandbox.application import (
 )
 from invoice_assets_tests.sandbox.background import HOST, BackgroundServer, open_listener, port_of
 from invoice_assets_tests.sandbox.clock import SandboxClock
+from invoice_assets_tests.sandbox.consent import Consent
 from invoice_assets_tests.sandbox.endpoints import ENDPOINTS, Endpoint, RowGenerator, build_organizations_endpoint
 from invoice_assets_tests.sandbox.fault_scripts import FaultScripts
 from invoice_assets_tests.sandbox.ledger import Ledger
@@ -45,7 +48,7 @@ WORLDS_KEPT = 4
 
 
 class Sandbox:
-    """A running stand-in for the invoicing API, on the loopback interface. Use it in a `with` statement."""
+    """A running stand-in for the invoicing API, on loopback unless a host says otherwise; for a `with` statement."""
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Sandbox:
         clock: SandboxClock | None = None,
         extra_endpoints: tuple[Endpoint, ...] = (),
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
+        host: str = HOST,
         port: int = 0,
         page_hook: PageHook | None = None,
         latency_s: float = 0.0,
@@ -72,16 +76,15 @@ class Sandbox:
         """
         self.endpoints, self.organization_id = (*ENDPOINTS, *extra_endpoints), organization_id
         self.clock = clock or SandboxClock(max(datetime.now(UTC), utc_noon_after(history[1])))
-        self.ledger, self._scripts = Ledger(), FaultScripts()
-        self._limits = limits or Limits.none()
+        self.ledger, self._scripts, self._limits = Ledger(), FaultScripts(), limits or Limits.none()
         self._history, self._zone = history, ZoneInfo(time_zone)
         organization_ids = (organization_id, *other_organization_ids)
         served = _served_endpoints(self.endpoints, organization_ids, time_zone)
         world = build_world(seed, tuple(_row_counts(rows).items()), history, self._zone)
         self._store = build_store(tuple(served.values()), world)
         self._mutations = Mutations(self._store, served, world=world, clock=self.clock, zone=self._zone)
-        listener = open_listener(port)
-        self.base_url = f"http://{HOST}:{port_of(listener)}"
+        listener = open_listener(port, host=host)
+        self.base_url = f"http://{host}:{port_of(listener)}"
         accounts = AccountsServer(seed, scopes=scopes, limits=self._limits, clock=self.clock, api_domain=self.base_url)
         self._accounts = accounts
         backend = Backend(
@@ -239,9 +242,14 @@ class Sandbox:
         """Forget every scripted fault."""
         self._scripts.clear()
 
-    def create_grant_code(self) -> str:
+    @property
+    def consent(self) -> Consent:
+        """What is registered of the client, and whether the user consents when the browser asks."""
+        return self._accounts.consent
+
+    def create_grant_code(self, scopes: tuple[str, ...] | None = None) -> str:
         """Return a new grant code, as a self client shows it: single use, good for ten minutes."""
-        return self._accounts.create_grant_code()
+        return self._accounts.create_grant_code(scopes)
 
     def revoke_access_tokens(self) -> None:
         """Make every access token dead at once."""
@@ -289,6 +297,7 @@ def build_application(backend: Backend) -> ConnectionAware:
     """Return the whole HTTP side as one ASGI application."""
     routes = [
         Route(TOKEN_PATH, TokenUrl(backend)),
+        Route(AUTHORIZATION_PATH, AuthorizationPage(backend)),
         *build_admin_routes(backend),
         Route("/{path:path}", InvoiceApi(backend)),
     ]

@@ -54,6 +54,14 @@ def test_faults_can_be_added_listed_and_cleared(open_sandbox: OpenSandbox) -> No
     assert client.get("items").status_code == 200
 
 
+def test_a_grant_code_can_be_had_as_the_console_of_the_vendor_shows_it(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+
+    code = _admin(client, "POST", "grant_code").json()["result"]
+
+    assert "refresh_token" in client.request_token(grant_type="authorization_code", code=code).json()
+
+
 def test_rows_can_be_changed(open_sandbox: OpenSandbox) -> None:
     client = open_sandbox({"items": 1})
     inserted = _admin(client, "POST", "mutate", {"action": "insert", "resource": "items", "changes": {"name": "new"}})

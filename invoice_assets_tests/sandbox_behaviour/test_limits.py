@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 import requests
@@ -120,3 +121,13 @@ def test_each_organisation_has_limits_of_its_own(open_sandbox: OpenSandbox) -> N
 
 def test_no_limits_refuse_nothing(open_sandbox: OpenSandbox) -> None:
     assert set(_codes(_open(open_sandbox, Limits.none()), 150)) == {0}
+
+
+def test_an_answer_is_dated_by_the_sandbox_s_clock(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+    before = parsedate_to_datetime(client.get("items").headers["Date"])
+    client.sandbox.clock.advance(3600)
+
+    after = parsedate_to_datetime(client.get("items").headers["Date"])
+
+    assert 3600 <= (after - before).total_seconds() < 3700

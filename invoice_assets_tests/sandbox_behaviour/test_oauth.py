@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 import requests
 
@@ -228,3 +232,117 @@ def test_every_issued_token_is_listed(open_sandbox: OpenSandbox) -> None:
 
 def test_the_token_url_takes_only_post(open_sandbox: OpenSandbox) -> None:
     assert requests.get(open_sandbox(0).sandbox.token_url, timeout=TIMEOUT_S).status_code == 404
+
+
+REDIRECT_URI = "http://127.0.0.1:8766/callback"
+VERIFIER = "a-verifier-of-at-least-forty-three-characters"
+
+
+def _authorize(client: Client, **changes: str) -> requests.Response:
+    query = {
+        "response_type": "code",
+        "client_id": client.sandbox.client_id,
+        "redirect_uri": REDIRECT_URI,
+        "scope": ",".join(DEFAULT_SCOPES),
+        "access_type": "offline",
+        "state": "a state",
+        **changes,
+    }
+    address = f"{client.sandbox.base_url}/oauth/v2/auth"
+    return client.session.get(address, params=query, timeout=TIMEOUT_S, allow_redirects=False)
+
+
+def _told(answer: requests.Response) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+
+
+def test_consent_sends_the_browser_back_with_a_code_and_the_state(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+
+    answer = _authorize(client)
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(f"{REDIRECT_URI}?")
+    assert _told(answer)["state"] == "a state"
+    assert _told(answer)["accounts-server"] == client.sandbox.base_url
+    form = {"grant_type": "authorization_code", "code": _told(answer)["code"], "redirect_uri": REDIRECT_URI}
+    assert "refresh_token" in client.request_token(**form).json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        pytest.param({"scope": "ZohoInvoice.nothing.READ"}, "invalid_scope", id="unknown-scope"),
+        pytest.param({"response_type": "token"}, "unsupported_response_type", id="response-type"),
+    ],
+)
+def test_a_request_that_cannot_be_granted_comes_back_as_an_error(
+    open_sandbox: OpenSandbox, changes: dict[str, str], error: str
+) -> None:
+    assert _told(_authorize(open_sandbox(0), **changes)) == {"state": "a state", "error": error}
+
+
+def test_a_user_who_does_not_consent_is_sent_back(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+    client.sandbox.consent.is_given = False
+
+    assert _told(_authorize(client)) == {"state": "a state", "error": "access_denied"}
+
+
+@pytest.mark.parametrize("changes", [{"client_id": "nobody"}, {"redirect_uri": "http://127.0.0.1:1/"}], ids=str)
+def test_the_browser_is_never_sent_to_an_address_that_is_not_registered(
+    open_sandbox: OpenSandbox, changes: dict[str, str]
+) -> None:
+    answer = _authorize(open_sandbox(0), **changes)
+
+    assert (answer.status_code, "Location" in answer.headers) == (400, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent", "error"),
+    [
+        pytest.param({}, {"redirect_uri": "http://127.0.0.1:1/"}, "invalid_redirect_uri", id="redirect-mismatch"),
+        pytest.param({}, {}, "invalid_redirect_uri", id="no-redirect-uri"),
+        pytest.param(
+            {"code_challenge": "of-another", "code_challenge_method": "S256"},
+            {"redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER},
+            "invalid_code",
+            id="another-verifier",
+        ),
+    ],
+)
+def test_a_code_is_good_only_for_who_asked_for_it(
+    open_sandbox: OpenSandbox, asked: dict[str, str], sent: dict[str, str], error: str
+) -> None:
+    client = open_sandbox(0)
+    code = _told(_authorize(client, **asked))["code"]
+
+    assert client.request_token(grant_type="authorization_code", code=code, **sent).json() == {"error": error}
+
+
+def test_the_verifier_of_the_challenge_is_accepted(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+    digest = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+    code = _told(_authorize(client, code_challenge=digest, code_challenge_method="S256"))["code"]
+
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+
+    assert "access_token" in client.request_token(**form).json()
+
+
+def test_online_access_brings_no_refresh_token(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+    code = _told(_authorize(client, access_type="online"))["code"]
+
+    answer = client.request_token(grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI).json()
+
+    assert ("access_token" in answer, "refresh_token" in answer) == (True, False)
+
+
+def test_a_code_carries_the_scopes_that_it_was_asked_for(open_sandbox: OpenSandbox) -> None:
+    client = open_sandbox(0)
+    code = client.sandbox.create_grant_code((DEFAULT_SCOPES[0],))
+
+    answer = client.request_token(grant_type="authorization_code", code=code).json()
+
+    assert answer["scope"] == DEFAULT_SCOPES[0]

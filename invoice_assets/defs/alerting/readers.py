@@ -49,7 +49,8 @@ def find_resources_of_steps(repository: RepositoryDefinition) -> Mapping[str, st
     """The resource that each step loads or checks, by the step's key; none for a step that is about several."""
     assets_of_step: dict[str, set[str]] = {}
     for key, definition in repository.assets_defs_by_key.items():
-        assets_of_step.setdefault(definition.node_def.name, set()).add(key.path[-1])
+        if definition.is_executable:
+            assets_of_step.setdefault(definition.node_def.name, set()).add(key.path[-1])
     for check_key, checks in repository.asset_checks_defs_by_key.items():
         assets_of_step.setdefault(checks.node_def.name, set()).add(check_key.asset_key.path[-1])
     return {step: names.pop() for step, names in assets_of_step.items() if len(names) == 1}

@@ -1,0 +1,65 @@
+"""What can be judged without asking anybody: variables, addresses, who may read `.env`.
+
+What a variable means lives in `settings.py`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from invoice_assets.api.transport import require_protected_transport
+from invoice_assets.doctor.findings import Finding, State, describe_error, fine
+from invoice_assets.env_file import ENV_FILE, is_for_the_owner_alone
+from invoice_assets.errors import InvoicingError
+from invoice_assets.organizations import DATA_CENTERS
+from invoice_assets.settings import Settings, SettingsError
+
+NAME, ADDRESSES = "settings", "addresses"
+
+
+def examine_settings(problems: Sequence[SettingsError]) -> Iterator[Finding]:
+    """A finding for each variable that cannot be used; one where all can."""
+    for problem in problems:
+        yield describe_error(NAME, problem)
+    if not problems:
+        yield fine(NAME, "every variable that is set can be used")
+
+
+def examine_env_file() -> Iterator[Finding]:
+    """Whether the secrets in the folder's .env are kept; nothing where there is no such file."""
+    if not ENV_FILE.exists():
+        return
+    if is_for_the_owner_alone(ENV_FILE):
+        yield fine(str(ENV_FILE), "only its owner can read it")
+    else:
+        yield Finding(
+            name=str(ENV_FILE),
+            state=State.WARNING,
+            what="other users of this machine can read it, and it holds secrets",
+            what_to_do="chmod 600 .env",
+        )
+
+
+def examine_addresses(settings: Settings) -> Iterator[Finding]:
+    """Whether the two addresses can be used, and belong together."""
+    for variable, address in _name_addresses(settings).items():
+        try:
+            require_protected_transport(address, variable=variable)
+        except InvoicingError as error:
+            yield describe_error(ADDRESSES, error)
+            return
+    centers = [
+        next((name for name, known in DATA_CENTERS.items() if address in known), None)
+        for address in (settings.base_url, settings.token_url)
+    ]
+    if all(centers) and len(set(centers)) > 1:
+        yield Finding(
+            name=ADDRESSES,
+            state=State.FAILING,
+            what=f"the API is that of the data centre {centers[0]}, the accounts server that of {centers[1]}",
+            what_to_do="Take both from one data centre: a token of one is worth nothing in another.",
+        )
+    else:
+        yield fine(ADDRESSES, f"data centre {centers[0]}" if centers[0] else "of no data centre that is known")
+
+
+def _name_addresses(settings: Settings) -> dict[str, str]:
+    return {"INVOICE_API_BASE_URL": settings.base_url, "INVOICE_API_TOKEN_URL": settings.token_url}

@@ -1,0 +1,67 @@
+"""The command line as a whole: help, errors, and what `--debug` shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from invoice_assets.cli import app, main
+from invoice_assets_tests.cli.conftest import Run
+
+COMMANDS = ["authorize", "doctor", "status", "organizations", "alerts test"]
+
+
+@pytest.mark.parametrize(
+    ("urls", "says"),
+    [("", "INVOICE_ALERT_URLS is not set"), ("nowhere://secret-token", "entry 1")],
+    ids=["no channel", "unknown service"],
+)
+def test_an_error_is_a_sentence_without_a_traceback_or_a_secret(
+    run: Run, monkeypatch: pytest.MonkeyPatch, urls: str, says: str
+) -> None:
+    monkeypatch.setenv("INVOICE_ALERT_URLS", urls)
+
+    status, printed = run("alerts", "test")
+
+    assert status == 1
+    assert says in printed
+    assert "Traceback" not in printed
+    assert "secret-token" not in printed
+
+
+def test_an_error_that_nobody_foresaw_is_told_by_its_kind_alone(run: Run, home: Path) -> None:
+    (home / "dagster.yaml").write_text("storage: planted-secret\n")
+
+    status, printed = run("status")
+
+    assert status == 1
+    assert "DagsterInvalidConfigError" in printed
+    assert "--debug" in printed
+    assert "Traceback" not in printed
+    assert "planted" not in printed
+
+
+def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOICE_ALERT_URLS", "")
+    monkeypatch.setattr("sys.argv", ["invoice-assets", "--debug", "alerts", "test"])
+
+    with pytest.raises(ValueError, match="INVOICE_ALERT_URLS is not set"):
+        main()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
+    status, output = run(*command.split(), "--help")
+
+    assert status == 0
+    assert f"Example: invoice-assets {command}" in output
+
+
+def test_there_are_no_other_commands() -> None:
+    listed = CliRunner().invoke(app, ["--help"]).output
+
+    commands = [command.name for command in app.registered_commands]
+    assert [*commands, "alerts test"] == COMMANDS
+    assert all(str(name) in listed for name in commands)

@@ -1,0 +1,1 @@
+"""A deployment on several machines, as `deploy/` describes it, started here for real."""

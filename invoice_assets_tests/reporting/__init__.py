@@ -1,0 +1,1 @@
+"""Tests of the reports: the views' figures against the source's rows, and how they are drawn."""

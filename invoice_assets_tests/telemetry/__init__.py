@@ -1,0 +1,1 @@
+"""Tests of `invoice_assets/telemetry`, and the collector that takes its metrics in tests."""

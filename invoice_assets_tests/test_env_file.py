@@ -1,0 +1,119 @@
+"""`env_file.py`: what changes in a `.env`, what stays, and who may read it."""
+
+from __future__ import annotations
+
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invoice_assets.env_file import (
+    EnvFileError,
+    change_variables,
+    is_for_the_owner_alone,
+    read_variables,
+    set_variables,
+)
+
+OWN = """\
+# mine, with an = in it
+export INVOICE_API_CLIENT_ID=old
+INVOICE_ALERT_URLS='slack://a b'
+
+  INVOICE_API_ORGANIZATION_ID = "two
+lines"   # a comment
+NOT A LINE
+LAST=1"""
+
+
+def test_other_lines_and_comments_stay_as_they_are() -> None:
+    changed = change_variables(OWN, {"INVOICE_API_CLIENT_ID": "new", "INVOICE_API_ORGANIZATION_ID": "1000"})
+
+    assert changed == (
+        "# mine, with an = in it\nINVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
+        "  INVOICE_API_ORGANIZATION_ID=1000\nNOT A LINE\nLAST=1"
+    )
+
+
+def test_a_variable_that_is_new_comes_last() -> None:
+    assert change_variables("A=1", {"B": "2"}) == "A=1\nB=2\n"
+
+
+def test_a_variable_that_is_set_twice_is_set_once() -> None:
+    assert change_variables("A=1\nB=2\nA=3\n", {"A": "4"}) == "A=4\nB=2\n"
+
+
+def test_line_ends_of_other_lines_stay() -> None:
+    assert change_variables("A=1\r\nB=2\r\n", {"B": "3"}) == "A=1\r\nB=3\n"
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
+def test_every_printable_value_is_read_as_it_was_written_or_refused(value: str) -> None:
+    try:
+        changed = change_variables("A=1\n", {"A": value})
+    except EnvFileError:
+        assert "$" in value
+    else:
+        assert dotenv_values(stream=StringIO(changed)) == {"A": value}
+
+
+def test_a_value_that_cannot_stand_there_is_refused_without_being_shown() -> None:
+    with pytest.raises(EnvFileError, match="A has characters") as refused:
+        change_variables("", {"A": "se${B}cret"})
+
+    assert "cret" not in str(refused.value)
+
+
+def test_a_new_file_begins_as_the_example_and_is_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env.example").write_text("# help\nINVOICE_API_CLIENT_ID=\nINVOICE_DATASET=invoicing\n")
+    before = os.umask(0)
+    try:
+        set_variables(tmp_path / ".env", {"INVOICE_API_CLIENT_ID": "1000.X"})
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / ".env").read_text() == "# help\nINVOICE_API_CLIENT_ID=1000.X\nINVOICE_DATASET=invoicing\n"
+    assert is_for_the_owner_alone(tmp_path / ".env")
+    assert read_variables(tmp_path / ".env") == {"INVOICE_API_CLIENT_ID": "1000.X", "INVOICE_DATASET": "invoicing"}
+
+
+def test_a_file_that_others_could_read_is_for_its_owner_alone_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    path.chmod(0o644)
+    assert not is_for_the_owner_alone(path)
+
+    set_variables(path, {"A": "2"})
+
+    assert is_for_the_owner_alone(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / ".env"
+    link.symlink_to(real)
+
+    set_variables(link, {"A": "1"})
+
+    assert link.is_symlink()
+    assert real.read_text() == "A=1\n"
+
+
+def test_a_file_that_cannot_be_replaced_stays_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+
+    with pytest.raises(EnvFileError, match=r"\.env cannot be read"):
+        set_variables(tmp_path / ".env", {"A": "1"})
+
+    with pytest.raises(EnvFileError, match="cannot be written"):
+        set_variables(tmp_path / "nowhere" / ".env", {"A": "1"})
+
+    assert [path.name for path in tmp_path.iterdir()] == [".env"]
+
+
+def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
+    assert read_variables(tmp_path / ".env") == {}
