@@ -41,12 +41,13 @@ class Deployment:
         folder: Path,
         environment: pytest.MonkeyPatch,
         *,
+        instance: DagsterInstance,
         postgres_url: str | None = None,
     ) -> None:
         self.sandboxes = sandboxes
         self.database = folder / "invoicing.duckdb"
         self._postgres_url = postgres_url
-        self._instance = DagsterInstance.ephemeral()
+        self._instance = instance
         variables = describe_organizations(sandboxes, folder / "organizations.toml", zones=ZONES) | {
             "INVOICE_SHARED_STATE": str(folder / "state"),
             "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
@@ -100,7 +101,8 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
             )
             for seed, (slug, zone) in enumerate(ZONES.items(), start=11)
         }
-        yield Deployment(sandboxes, tmp_path, monkeypatch, postgres_url=postgres_url)
+        instance = stack.enter_context(DagsterInstance.ephemeral())
+        yield Deployment(sandboxes, tmp_path, monkeypatch, instance=instance, postgres_url=postgres_url)
 
 
 def test_each_organisation_equals_its_own_source_with_its_own_token(deployment: Deployment) -> None:

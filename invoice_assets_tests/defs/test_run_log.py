@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from dagster._core.log_manager import (
     DagsterLogHandlerMetadata,
     DagsterLogRecordMetadata,
@@ -50,8 +51,8 @@ class Output:
 
 def run(folder: Path) -> Output:
     """Materialize invoices and taxes as a user does, who wants JSON; the run fails."""
-    configured = (CHECKOUT / "dagster.yaml").read_text(encoding="utf-8")
-    (folder / "dagster.yaml").write_text(configured.replace("base_dir: data/", f"base_dir: {folder}/data/"))
+    deployed = yaml.safe_load((CHECKOUT / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))
+    (folder / "dagster.yaml").write_text(yaml.safe_dump({"python_logs": deployed["python_logs"]}))
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     command = [sys.executable, str(DAGSTER), "asset", "materialize", "-m", "invoice_assets.definitions"]
     selection = ["--select", 'key:"invoicing/invoices" or key:"invoicing/taxes"', "--partition", day]

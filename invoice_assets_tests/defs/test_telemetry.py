@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance
 
 from invoice_assets.defs.telemetry import measure_load
 from invoice_assets.settings import Settings
@@ -143,8 +144,12 @@ def test_waits_for_the_quota_and_for_the_token_are_the_seconds_that_passed(
 def test_each_organisation_is_told_by_its_slug(
     collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Sandbox(rows=3) as acme, Sandbox(rows=5, organization_id="481500000000000012") as globex:
-        deployment = Deployment({"acme": acme, "globex": globex}, tmp_path, monkeypatch)
+    with (
+        Sandbox(rows=3) as acme,
+        Sandbox(rows=5, organization_id="481500000000000012") as globex,
+        DagsterInstance.ephemeral() as instance,
+    ):
+        deployment = Deployment({"acme": acme, "globex": globex}, tmp_path, monkeypatch, instance=instance)
         for slug in deployment.sandboxes:
             assert deployment.materialize(slug, "taxes").success
 

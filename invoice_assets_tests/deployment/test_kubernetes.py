@@ -4,6 +4,7 @@ A run is launched for real, at a stand-in for the Kubernetes API that takes its 
 checked beside that.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,13 @@ from invoice_assets_tests.sandbox.background import HOST, BackgroundServer, open
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAMESPACE, RUN_ID = "warehouse", "5b0e2f7c-6a1d-4c83-9e55-0d7f3a1b2c4d"
+
+
+@pytest.fixture(autouse=True)
+def urllib3_speaks_as_before() -> Iterator[None]:
+    """The client of Kubernetes silences urllib3's logger for the whole process."""
+    yield
+    logging.getLogger("urllib3").setLevel(logging.NOTSET)
 
 
 def read_all(name: str) -> list[dict[str, Any]]:
