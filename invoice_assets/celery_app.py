@@ -14,7 +14,8 @@ from dagster_celery.tasks import create_task
 from dotenv import load_dotenv
 
 from invoice_assets.defs.executors import BROKER, configure_celery
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 
 def build_app(settings: Settings | None = None) -> Celery:

@@ -7,8 +7,9 @@ https://dlthub.com/docs/dlt-ecosystem/destinations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.util import find_spec
 from typing import Literal
+
+from invoice_assets.extras import describe_installation, is_installed
 
 TYPE_VARIABLE = "DESTINATION__WAREHOUSE__DESTINATION_TYPE"
 FORMAT_VARIABLE = "INVOICE_TABLE_FORMAT"
@@ -61,10 +62,10 @@ class DestinationSpec:
         Raises:
             UnusableDestinationError: It is not; the message has the command that installs it.
         """
-        if self.driver and not _is_installed(self.driver):
+        if self.driver and not is_installed(self.driver):
             raise UnusableDestinationError(
                 f"{TYPE_VARIABLE} is {self.destination_type}, and the driver of {self.title} is not installed: "
-                f'pip install "invoice-assets[{self.extra}]".'
+                f"{describe_installation(self.extra)}."
             )
 
 
@@ -190,10 +191,3 @@ def _refuse_format(table_format: str, formats: list[str]) -> UnusableDestination
 def stores_json(destination_type: str) -> bool:
     """Whether columns of JSON have a type of their own in this destination."""
     return all(row.has_json for row in DESTINATIONS if row.destination_type == destination_type)
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package that the module is part of
-        return False

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from invoice_assets.settings import Settings, SettingsError, with_trailing_slash, zone_key
+from invoice_assets.settings import Settings, with_trailing_slash
+from invoice_assets.variables import SettingsError, zone_key
 
 DATA_CENTERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

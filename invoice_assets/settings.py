@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from importlib.util import find_spec
-from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invoice_assets.destinations import (
     DUCKDB,
@@ -22,9 +19,22 @@ from invoice_assets.destinations import (
     UnusableDestinationError,
     find_destination,
 )
+from invoice_assets.extras import describe_installation, is_installed
 from invoice_assets.resource_spec import PersonalData
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
+from invoice_assets.variables import (
+    SettingsError,
+    read_address,
+    read_choice,
+    read_count,
+    read_day,
+    read_folder,
+    read_hours,
+    read_number,
+    read_share,
+    read_switch,
+    read_time_zone,
+    read_whole_number,
+)
 
 DEFAULT_DATABASE = "data/invoicing.duckdb"
 DEFAULT_SHARED_STATE = "data/state"
@@ -38,15 +48,6 @@ class LogFormat(StrEnum):
 
     PLAIN = "plain"
     JSON = "json"
-
-
-class SettingsError(ValueError):
-    """A variable of the environment cannot be used; the message begins with it, and has its value and the mend."""
-
-    @property
-    def variable(self) -> str:
-        """The variable that cannot be used."""
-        return str(self).partition(" ")[0]
 
 
 class Executor(StrEnum):
@@ -142,21 +143,21 @@ class Settings:
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         api = cls(
             organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
-            base_url=with_trailing_slash(_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
-            token_url=_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
+            base_url=with_trailing_slash(read_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
+            token_url=read_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
             organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
             auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
-            requests_per_minute=_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
-            concurrent_reads=_count(given, "INVOICE_API_CONCURRENT_READS", cls.concurrent_reads),
-            requests_in_flight=_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
-            daily_reserve=_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
-            max_retries=_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
-            max_body_mb=_count(given, "INVOICE_API_MAX_BODY_MB", cls.max_body_mb),
-            max_new_columns=_whole_number(given, "INVOICE_MAX_NEW_COLUMNS", cls.max_new_columns),
-            backoff_factor_s=_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
-            step_retries=_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
-            step_retry_delay_s=_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
-            shared_state=_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
+            requests_per_minute=read_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
+            concurrent_reads=read_count(given, "INVOICE_API_CONCURRENT_READS", cls.concurrent_reads),
+            requests_in_flight=read_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
+            daily_reserve=read_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
+            max_retries=read_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
+            max_body_mb=read_count(given, "INVOICE_API_MAX_BODY_MB", cls.max_body_mb),
+            max_new_columns=read_whole_number(given, "INVOICE_MAX_NEW_COLUMNS", cls.max_new_columns),
+            backoff_factor_s=read_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
+            step_retries=read_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
+            step_retry_delay_s=read_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
+            shared_state=read_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
         )
         return cls._complete(api, given)
 
@@ -169,21 +170,21 @@ class Settings:
             destination_type=(destination := _destination(given)).destination_type,
             table_format=destination.table_format,
             database=_duckdb_file(given) if destination is DUCKDB else "",
-            warehouse_patience_s=_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
+            warehouse_patience_s=read_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
             personal_data=_personal_data(given, cls.personal_data),
-            executor=_choice(given, "INVOICE_EXECUTOR", cls.executor),
-            celery_visibility_timeout_s=_count(
+            executor=read_choice(given, "INVOICE_EXECUTOR", cls.executor),
+            celery_visibility_timeout_s=read_count(
                 given, "INVOICE_CELERY_VISIBILITY_TIMEOUT", cls.celery_visibility_timeout_s
             ),
-            time_zone=_time_zone(given, cls.time_zone),
-            start_date=_day(given, "INVOICE_START_DATE", cls.start_date),
-            automation=_switch(given, "INVOICE_AUTOMATION"),
+            time_zone=read_time_zone(given, "INVOICE_TIMEZONE", cls.time_zone),
+            start_date=read_day(given, "INVOICE_START_DATE", cls.start_date),
+            automation=read_switch(given, "INVOICE_AUTOMATION"),
             owners=_owners(given),
-            preview_rows=_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
+            preview_rows=read_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
             reporting=_reporting(given, destination),
-            catch_up_days=(catch_up_days := _whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
+            catch_up_days=(catch_up_days := read_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
             keep_runs_days=_keep_runs_days(given, cls.keep_runs_days, catch_up_days=catch_up_days),
-            deletion_limit=_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
+            deletion_limit=read_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
             cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
             cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
             cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
@@ -192,11 +193,11 @@ class Settings:
             cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
             cron_reporting=given.get("INVOICE_CRON_REPORTING", cls.cron_reporting),
             cron_purge=given.get("INVOICE_CRON_PURGE", cls.cron_purge),
-            freshness_grace_minutes=_whole_number(
+            freshness_grace_minutes=read_whole_number(
                 given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
             ),
-            alert_remind_hours=_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
-            webserver_url=_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
+            alert_remind_hours=read_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
+            webserver_url=read_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
             metrics=_metrics(given),
             log_format=_log_format(given, cls.log_format),
             names_set=frozenset(given),
@@ -225,14 +226,6 @@ def with_trailing_slash(url: str) -> str:
     return f"{url.rstrip('/')}/" if url else ""
 
 
-def _address(given: Mapping[str, str], name: str, default: str) -> str:
-    """An address that is shown; whether secrets may be sent there is judged before they are."""
-    address = given.get(name, default)
-    if any(mark in address for mark in "@?#"):
-        raise SettingsError(f"{name} is shown in the UI: give it without a user, a query and a fragment.")
-    return address
-
-
 def _destination(given: Mapping[str, str]) -> DestinationSpec:
     """What the warehouse is, and whether this project can load it."""
     try:
@@ -248,7 +241,7 @@ def _destination(given: Mapping[str, str]) -> DestinationSpec:
 
 def _reporting(given: Mapping[str, str], destination: DestinationSpec) -> bool:
     """Whether there are reports, which are views."""
-    is_on = _switch(given, "INVOICE_REPORTING")
+    is_on = read_switch(given, "INVOICE_REPORTING")
     if is_on and not destination.has_views:
         raise SettingsError(f"INVOICE_REPORTING is on, and {destination.title} have no views: leave it out.")
     return is_on
@@ -265,34 +258,8 @@ def _duckdb_file(given: Mapping[str, str]) -> str:
     return path
 
 
-def _folder(given: Mapping[str, str], name: str, default: str) -> str:
-    """The path of a folder; an address in its place is a secret, and not read."""
-    value = given.get(name, default)
-    if "://" in value:
-        return ""
-    if "@" in value:
-        raise SettingsError(f"{name} is no path, and no address either: set it to a folder, or to postgresql://….")
-    return value
-
-
-def zone_key(name: str) -> str:
-    """The name of a time zone that exists. Raises `ValueError` for any other."""
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, IsADirectoryError) as error:
-        raise ValueError(name) from error
-
-
-def _time_zone(given: Mapping[str, str], default: str) -> str:
-    name = given.get("INVOICE_TIMEZONE", default)
-    try:
-        return zone_key(name)
-    except ValueError:
-        raise SettingsError(f"INVOICE_TIMEZONE is {name!r}: set it to a name such as America/New_York.") from None
-
-
 def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
-    value = _choice(given, "INVOICE_PERSONAL_DATA", default)
+    value = read_choice(given, "INVOICE_PERSONAL_DATA", default)
     if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
         raise SettingsError(
             "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
@@ -309,19 +276,15 @@ def _metrics(given: Mapping[str, str]) -> bool:
 
 
 def _log_format(given: Mapping[str, str], default: LogFormat) -> LogFormat:
-    value = _choice(given, "INVOICE_LOG_FORMAT", default)
+    value = read_choice(given, "INVOICE_LOG_FORMAT", default)
     if value is LogFormat.JSON:
         _require_telemetry_extra("pythonjsonlogger", wanted_by="INVOICE_LOG_FORMAT is json")
     return value
 
 
 def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
-    try:
-        is_installed = find_spec(module) is not None
-    except ModuleNotFoundError:  # a package above it is missing
-        is_installed = False
-    if not is_installed:
-        raise SettingsError(f'{wanted_by}, which takes another package: pip install "invoice-assets[telemetry]".')
+    if not is_installed(module):
+        raise SettingsError(f"{wanted_by}, which takes another package: {describe_installation('telemetry')}.")
 
 
 def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
@@ -333,72 +296,11 @@ def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
     return owners
 
 
-def _day(given: Mapping[str, str], name: str, default: date) -> date:
-    try:
-        return date.fromisoformat(given.get(name, default.isoformat()))
-    except ValueError:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to a day such as 2024-01-31.") from None
-
-
-def _switch(given: Mapping[str, str], name: str) -> bool:
-    value = given.get(name, "off")
-    if value not in ("on", "off"):
-        raise SettingsError(f"{name} is {value!r}: set it to on or off.")
-    return value == "on"
-
-
-def _choice(given: Mapping[str, str], name: str, default: _Choice) -> _Choice:
-    choices = type(default)
-    value = given.get(name, default)
-    if value not in [*choices]:
-        *others, last = choices
-        raise SettingsError(f"{name} is {value!r}: set it to {', '.join(others)} or {last}.")
-    return choices(value)
-
-
-def _whole_number(given: Mapping[str, str], name: str, default: int) -> int:
-    number = _number(given, name, default)
-    if number != int(number):
-        raise SettingsError(f"{name} is {given[name]!r}: set it to a whole number, or leave it out for {default}.")
-    return int(number)
-
-
-def _count(given: Mapping[str, str], name: str, default: int) -> int:
-    number = _whole_number(given, name, default)
-    if number == 0:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to 1 or more, or leave it out for {default}.")
-    return number
-
-
-def _hours(given: Mapping[str, str], name: str, default: float) -> float:
-    hours = _number(given, name, default)
-    if hours == 0:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to more than 0 hours, or leave it out for {default}.")
-    return hours
-
-
-def _share(given: Mapping[str, str], name: str, default: float) -> float:
-    share = _number(given, name, default)
-    if share > 1:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to a share from 0 to 1, such as 0.2 for 20 %.")
-    return share
-
-
 def _keep_runs_days(given: Mapping[str, str], default: int, *, catch_up_days: int) -> int:
-    days = _whole_number(given, "INVOICE_KEEP_RUNS_DAYS", default)
+    days = read_whole_number(given, "INVOICE_KEEP_RUNS_DAYS", default)
     if 0 < days <= catch_up_days:
         raise SettingsError(
             f"INVOICE_KEEP_RUNS_DAYS is {days}, and the daily schedule looks {catch_up_days} days back for partitions "
             "that were missed (INVOICE_CATCH_UP_DAYS): set it to more, or to 0 to keep all runs."
         )
     return days
-
-
-def _number(given: Mapping[str, str], name: str, default: float) -> float:
-    try:
-        number = float(given.get(name, default))
-    except ValueError:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to a number, or leave it out for {default}.") from None
-    if not 0 <= number < 1e9:
-        raise SettingsError(f"{name} is {given[name]!r}: set it to 0 or more, or leave it out for {default}.")
-    return number

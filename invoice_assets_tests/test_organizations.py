@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from invoice_assets.organizations import DATA_CENTERS, draft_file, split_by_organization
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 TWO = """\
 [acme]

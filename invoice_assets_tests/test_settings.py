@@ -15,7 +15,8 @@ from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.destinations import DELTA
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Executor, LogFormat, Settings, SettingsError, read_usable, read_variable
+from invoice_assets.settings import Executor, LogFormat, Settings, read_usable, read_variable
+from invoice_assets.variables import SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
 ENV_EXAMPLE = PACKAGE.parent / ".env.example"

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from invoice_assets.cli.terminal import FAILING
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 
 def send_test_alerts() -> None:

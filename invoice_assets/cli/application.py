@@ -22,7 +22,7 @@ from invoice_assets.cli.status import show_status
 from invoice_assets.cli.terminal import FAILING
 from invoice_assets.env_file import ENV_FILE
 from invoice_assets.errors import InvoicingError
-from invoice_assets.settings import SettingsError
+from invoice_assets.variables import SettingsError
 
 _shows_traceback: ContextVar[bool] = ContextVar("shows_traceback", default=False)
 

@@ -20,7 +20,8 @@ from invoice_assets.cli.terminal import FAILING, ask, choose, confirm, read_secr
 from invoice_assets.env_file import ENV_FILE, read_variables, set_variables
 from invoice_assets.errors import InvoicingError
 from invoice_assets.organizations import DATA_CENTERS
-from invoice_assets.settings import SettingsError, read_variable, with_trailing_slash
+from invoice_assets.settings import read_variable, with_trailing_slash
+from invoice_assets.variables import SettingsError
 
 if TYPE_CHECKING:
     from invoice_assets.api.authorization_code import AuthorizationCodeGrant, Granted

@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from invoice_assets.cli.terminal import FAILING, say
-from invoice_assets.settings import Settings, SettingsError, read_usable
+from invoice_assets.settings import Settings, read_usable
+from invoice_assets.variables import SettingsError
 
 if TYPE_CHECKING:
     from invoice_assets.doctor.findings import Finding

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import typer
 
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 
 def draft_organizations() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from dagster import ExecutorDefinition, in_process_executor, multiprocess_executor
 
-from invoice_assets.settings import Executor, Settings, SettingsError
+from invoice_assets.extras import describe_installation, is_installed
+from invoice_assets.settings import Executor, Settings
+from invoice_assets.variables import SettingsError
 
 PRELOADED = ["dlt", "duckdb", "pyarrow.parquet", "invoice_assets.definitions", "invoice_assets.defs.loads"]
 """Imported once, by the server that the steps' processes are forked from: each would need seconds for it."""
@@ -66,20 +68,18 @@ def _celery(settings: Settings) -> ExecutorDefinition:
     _require_server(settings)
     if BROKER not in settings.names_set:
         raise SettingsError(f"INVOICE_EXECUTOR is celery: set {BROKER} to the broker, such as redis://10.0.0.5:6379/0.")
-    try:
-        from dagster_celery import celery_executor
-    except ImportError:
-        raise SettingsError('INVOICE_EXECUTOR is celery: pip install "invoice-assets[celery]".') from None
+    _require_extra("celery", module="dagster_celery", settings=settings)
+    from dagster_celery import celery_executor
+
     configured: ExecutorDefinition = celery_executor.configured(dict(configure_celery(settings)))
     return configured
 
 
 def _k8s(settings: Settings) -> ExecutorDefinition:
     _require_server(settings)
-    try:
-        from dagster_k8s import k8s_job_executor
-    except ImportError:
-        raise SettingsError('INVOICE_EXECUTOR is k8s: pip install "invoice-assets[kubernetes]".') from None
+    _require_extra("kubernetes", module="dagster_k8s", settings=settings)
+    from dagster_k8s import k8s_job_executor
+
     executor: ExecutorDefinition = k8s_job_executor
     return executor
 
@@ -90,6 +90,11 @@ def _require_server(settings: Settings) -> None:
             f"INVOICE_EXECUTOR is {settings.executor}, whose steps work on other machines, and a DuckDB file is "
             "of one: name a server in DESTINATION__WAREHOUSE__DESTINATION_TYPE, such as postgres, or use in_process."
         )
+
+
+def _require_extra(extra: str, *, module: str, settings: Settings) -> None:
+    if not is_installed(module):
+        raise SettingsError(f"INVOICE_EXECUTOR is {settings.executor}: {describe_installation(extra)}.")
 
 
 _EXECUTORS: Mapping[Executor, Callable[[Settings], ExecutorDefinition]] = MappingProxyType(

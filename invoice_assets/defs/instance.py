@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 CONFIGURATION = "dagster.yaml"
 

@@ -10,7 +10,8 @@ from invoice_assets.doctor.findings import Finding, State, describe_error, fine
 from invoice_assets.env_file import ENV_FILE, is_for_the_owner_alone
 from invoice_assets.errors import InvoicingError
 from invoice_assets.organizations import DATA_CENTERS
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 NAME, ADDRESSES = "settings", "addresses"
 

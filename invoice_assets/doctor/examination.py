@@ -10,7 +10,8 @@ from functools import partial
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.doctor import api, configuration, deployment, versions, warehouse
 from invoice_assets.doctor.findings import Finding, State, collect
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 
 def examine(

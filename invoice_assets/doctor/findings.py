@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from invoice_assets.errors import InvoicingError
-from invoice_assets.settings import SettingsError
+from invoice_assets.variables import SettingsError
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from dagster import ExecutorDefinition
 
 from invoice_assets.definitions import build_definitions
 from invoice_assets.defs.executors import choose_executor, configure_celery
-from invoice_assets.settings import Executor, Settings, SettingsError
+from invoice_assets.settings import Executor, Settings
+from invoice_assets.variables import SettingsError
 
 POSTGRES = {"DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres"}
 BROKER = {"INVOICE_CELERY_BROKER": "redis://:hidden@127.0.0.1:1/0"}
@@ -14,7 +15,8 @@ WITHOUT_PACKAGE = """
 import sys
 sys.modules[sys.argv[1]] = None
 from invoice_assets.defs.executors import choose_executor
-from invoice_assets.settings import Settings, SettingsError
+from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 try:
     choose_executor(Settings.from_env())
 except SettingsError as error:
