@@ -1,12 +1,13 @@
 # Every command a developer needs; `make help` lists them.
 PYTHON ?= python3
 MINUTES ?= 3
+LONG := contract deployment reliability
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test reliability soak lint types layers validate check audit bench docs lock clean help
+.PHONY: setup demo dev sandbox test reliability contract deployment soak lint types layers validate check audit bench docs lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -27,10 +28,16 @@ sandbox: setup ## Run the sandbox API alone and write a ready-made .env where th
 	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
 
 test: setup ## Run the test suite
-	$(BIN)/python -m pytest --numprocesses 2 --ignore=invoice_assets_tests/reliability
+	$(BIN)/python -m pytest --numprocesses 2 $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
 
 reliability: setup ## Break real loads and look what comes of them: faults, crashes, concurrency, odd input, secrets
 	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/reliability
+
+contract: setup ## Hold DuckDB, PostgreSQL and Delta tables to what every warehouse must do (docs/destinations.md)
+	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/contract
+
+deployment: setup ## Load four organisations through PostgreSQL, Redis and Celery workers that are killed (docs/deploy.md)
+	$(BIN)/python -m pytest invoice_assets_tests/deployment
 
 soak: setup ## Disturb a deployment for MINUTES (3), with faults, changes and restarts, and look at what is left
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
@@ -48,7 +55,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test reliability soak lint types layers validate ## Everything that CI runs
+check: test reliability contract deployment soak lint types layers validate ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
