@@ -1,13 +1,13 @@
 # Every command a developer needs; `make help` lists them.
 PYTHON ?= python3
 MINUTES ?= 3
-LONG := contract deployment reliability
+LONG := browser contract deployment reliability
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test reliability contract deployment soak lint types layers validate check audit bench docs lock clean help
+.PHONY: setup demo dev sandbox test reliability contract deployment browser screenshots soak lint types layers validate check audit bench docs lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -39,6 +39,12 @@ contract: setup ## Hold DuckDB, PostgreSQL and Delta tables to what every wareho
 deployment: setup ## Load four organisations through PostgreSQL, Redis and Celery workers that are killed (docs/deploy.md)
 	$(BIN)/python -m pytest invoice_assets_tests/deployment
 
+browser: setup ## Do what a person does in the Dagster UI, in Chromium: materialise, backfill, switch on, check
+	$(BIN)/python -m pytest invoice_assets_tests/browser
+
+screenshots: setup ## The same, and keep the pictures that the README and the docs show
+	$(BIN)/python -m pytest invoice_assets_tests/browser --images docs/images
+
 soak: setup ## Disturb a deployment for MINUTES (3), with faults, changes and restarts, and look at what is left
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
@@ -55,7 +61,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test reliability contract deployment soak lint types layers validate ## Everything that CI runs
+check: test reliability contract deployment browser soak lint types layers validate ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock

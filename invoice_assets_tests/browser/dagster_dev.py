@@ -1,0 +1,91 @@
+"""`make dev` in a folder of its own: webserver, daemon, code server and the sandbox API, for a browser to look at.
+
+What is done with it is the business of the tests; `dev.py` itself is what a user starts.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from invoice_assets_tests.postgres import HOST, find_free_port
+
+CHECKOUT = Path(__file__).parents[2]
+PATIENCE_S = 90.0
+GRACE_S = 15.0
+POLL_S = 0.2
+
+
+class DagsterDev:
+    """The processes, for a `with` statement; all that they write is below `folder`."""
+
+    def __init__(self, folder: Path, *, environment: Mapping[str, str]) -> None:
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(CHECKOUT / name, folder)
+        self._folder, self._log = folder, folder / "dev.log"
+        self._port = find_free_port()
+        self._environment = {**os.environ, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(CHECKOUT), **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start them, and return once the webserver answers."""
+        command = [sys.executable, "-m", "invoice_assets_tests.dev", "--host", HOST, "--port", str(self._port)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
+            )
+        try:
+            self._wait_for_webserver()
+        except BaseException:
+            self._end(self._process)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._end(self._process)
+
+    @property
+    def url(self) -> str:
+        """Where the Dagster UI is."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file that it loads into."""
+        return self._folder / "data" / "invoicing.duckdb"
+
+    def read_log(self) -> str:
+        """The end of what the processes said."""
+        return self._log.read_text(errors="replace")[-5000:]
+
+    def _wait_for_webserver(self) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(requests.RequestException),
+            stop=stop_after_delay(PATIENCE_S),
+            wait=wait_fixed(POLL_S),
+            reraise=True,
+        )
+        try:
+            retrying(lambda: requests.get(f"{self.url}/server_info", timeout=PATIENCE_S).raise_for_status())
+        except requests.RequestException as error:
+            raise AssertionError(self.read_log()) from error
+
+    @staticmethod
+    def _end(process: "subprocess.Popen[bytes]") -> None:
+        """As an interrupt does it; whoever is still there after a while is killed, wherever it has put itself."""
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        for survivor in psutil.wait_procs(family, timeout=GRACE_S)[1]:
+            survivor.kill()
+        process.wait()
