@@ -38,7 +38,7 @@ def find_commands() -> Iterator[tuple[str, str]]:
     """Every command of the project that a unit or a block of the guide runs, each with the file that has it."""
     for path in (*SERVICES.values(), GUIDE):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ").replace("%%", "%")
-        for line in re.findall(rf"{re.escape(COMMANDS_FOLDER)}([^;>`'\n]+)", text):
+        for line in re.findall(rf"{re.escape(COMMANDS_FOLDER)}([^;>`\n]+)", text):
             yield path.name, line
 
 
