@@ -20,27 +20,26 @@ COMMANDS: Mapping[str, click.Command] = {
 }
 
 
-def parse_command(name: str, arguments: Sequence[str]) -> None:
-    """Let an installed command read its arguments, as far as to where it would begin to work.
-
-    Raises:
-        click.UsageError: It has no such subcommand or option.
-    """
-    assert name in {script.name for script in entry_points(group="console_scripts")}
+def find_misuse(name: str, arguments: Sequence[str]) -> str | None:
+    """What an installed command has against its arguments, as far as to where it would begin to work; None: nothing."""
+    if name not in {script.name for script in entry_points(group="console_scripts")}:
+        return f"there is no command {name}"
     if name == "celery":
-        _parse_worker(arguments)
-    else:
+        return _find_misuse_of_worker(arguments)
+    try:
         _parse(COMMANDS[name], arguments)
+    except click.UsageError as error:
+        return error.format_message()
+    return None
 
 
-def _parse_worker(arguments: Sequence[str]) -> None:
+def _find_misuse_of_worker(arguments: Sequence[str]) -> str | None:
     app, module, subcommand, *options = arguments
-    assert (app, subcommand) == ("--app", worker.name)
-    assert find_spec(module)
     known = {option for parameter in worker.params for option in parameter.opts}
-    for option in options[::2]:
-        if option not in known:
-            raise click.NoSuchOption(option)
+    if (app, subcommand) != ("--app", worker.name) or not find_spec(module):
+        return f"{app} {module} {subcommand} starts no worker"
+    unknown = {*options[::2]} - known
+    return f"No such options: {sorted(unknown)}" if unknown else None
 
 
 def _parse(command: click.Command, arguments: Sequence[str]) -> None:

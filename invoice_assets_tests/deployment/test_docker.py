@@ -11,11 +11,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from invoice_assets_tests.deployment.commands import parse_command
+from invoice_assets_tests.deployment.commands import find_misuse
 
 CHECKOUT = Path(__file__).parents[2]
 DOCKER = CHECKOUT / "deploy" / "docker"
@@ -119,13 +118,16 @@ def test_every_command_is_one_that_the_installed_packages_have(role: str, comman
 
     if name == "python":
         compile(arguments[1], role, "exec")
-    else:
-        parse_command(name, [of_the_checkout.get(argument, argument) for argument in arguments])
+        return
+
+    assert find_misuse(name, [of_the_checkout.get(argument, argument) for argument in arguments]) is None
 
 
 def test_a_command_with_an_option_that_is_none_would_be_found() -> None:
-    with pytest.raises(click.UsageError):
-        parse_command("dagster", shlex.split("api grpc --modul-name invoice_assets.definitions"))
+    misuse = find_misuse("dagster", shlex.split("api grpc --modul-name invoice_assets.definitions"))
+
+    assert misuse
+    assert "--modul-name" in misuse
 
 
 def test_what_services_refer_to_is_in_the_compose_file() -> None:
