@@ -7,7 +7,7 @@ export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test reliability contract deployment browser screenshots soak lint types layers validate check audit bench docs lock clean help
+.PHONY: setup demo dev sandbox test reliability contract deployment browser screenshots soak lint types layers validate check audit bench docs site lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -61,7 +61,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test reliability contract deployment browser soak lint types layers validate ## Everything that CI runs
+check: test reliability contract deployment browser soak lint types layers validate site ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
@@ -70,12 +70,17 @@ bench: setup ## Measure everything against the targets and the peers, and write 
 	$(BIN)/python -m benchmarks.check_cost
 	$(BIN)/python -m benchmarks
 
-docs: setup ## Write the parts of the docs that derive from the catalog, faults, metrics, reports and destinations
+docs: setup ## Write the parts of the docs that derive from the catalog, faults, metrics, reports, destinations
 	$(BIN)/python -m docs.catalog_tables
 	$(BIN)/python -m docs.fault_tables
 	$(BIN)/python -m docs.metric_tables
 	$(BIN)/python -m docs.report_queries
 	$(BIN)/python -m docs.destination_tables
+	$(BIN)/python -m docs.table_reference
+	$(BIN)/python -m docs.decision_list
+
+site: setup ## Build the docs as a site into build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from docs import catalog_tables, destination_tables, fault_tables, metric_tables, report_queries
+from docs import (
+    catalog_tables,
+    decision_list,
+    destination_tables,
+    fault_tables,
+    metric_tables,
+    report_queries,
+    table_reference,
+)
+from docs.reference_diagram import render_diagram
+from invoice_assets.catalog import RESOURCES
 from invoice_assets.destinations import DESTINATIONS
 from invoice_assets.reporting.views import REPORT_VIEWS
 
@@ -18,6 +28,21 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 @pytest.mark.parametrize("page", catalog_tables.PAGES, ids=lambda page: page.name)
 def test_what_derives_from_the_catalog_is_current(page: Path) -> None:
     assert catalog_tables.replace_table(page) == page.read_text(encoding="utf-8"), "run `make docs`"
+
+
+def test_the_columns_of_the_nine_tables_and_the_picture_of_them_are_those_of_the_catalog() -> None:
+    text = table_reference.PAGE.read_text(encoding="utf-8")
+
+    assert table_reference.replace_tables(text) == text, "run `make docs`"
+    assert table_reference.DIAGRAM.read_text(encoding="utf-8") == render_diagram(RESOURCES), "run `make docs`"
+    assert "| `customer_id` | text | no | Identifier of the customer; refers to [contacts](#contacts) |" in text
+
+
+def test_the_list_of_decisions_has_every_one() -> None:
+    text = decision_list.PAGE.read_text(encoding="utf-8")
+
+    assert decision_list.replace_list(text) == text, "run `make docs`"
+    assert "1. [Decisions are recorded](0001-record-decisions.md)" in text
 
 
 def test_the_outcomes_of_faults_are_those_that_the_matrix_holds_loads_to() -> None:

@@ -86,7 +86,7 @@ class Deployment:
             yield instance
 
     def load_everything(self) -> None:
-        """One complete read of every list, as docs/operations.md has it for the first load.
+        """One complete read of every list, as docs/partitions_and_schedules.md has it for the first load.
 
         Raises:
             subprocess.CalledProcessError: A load failed; what it said is in `commands.log`.

@@ -103,7 +103,7 @@ def _parse_entry(entry: str, *, number: int, resources: Collection[str]) -> Chan
     match = _ENTRY.fullmatch(entry)
     if match is None:
         raise AlertConfigurationError(
-            f"{VARIABLE}, entry {number} is not of the form [tag,tag=]scheme://...; see docs/operations.md."
+            f"{VARIABLE}, entry {number} is not of the form [tag,tag=]scheme://...; see docs/checks_and_alerts.md."
             " White space within an address is written %20."
         )
     where = f"{VARIABLE}, entry {number} ({match['scheme'].lower()})"
@@ -114,7 +114,7 @@ def _parse_entry(entry: str, *, number: int, resources: Collection[str]) -> Chan
     try:
         profile = profile_service(match["url"])
     except ServiceError as error:
-        raise AlertConfigurationError(f"{where}: {error}. What it must look like: docs/operations.md.") from None
+        raise AlertConfigurationError(f"{where}: {error}. What it must look like: docs/checks_and_alerts.md.") from None
     return Channel(
         id=sha256("\n".join([*sorted(tags), match["url"]]).encode()).hexdigest()[:16],
         name=f"{profile.name} (entry {number})",

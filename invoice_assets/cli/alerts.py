@@ -30,7 +30,7 @@ def send_test_alerts() -> None:
     with build_resources({"alerts": AlertsResource.from_settings(Settings.from_env())}) as resources:
         channels = resources.alerts.open_channels(RESOURCES)
     if not channels:
-        raise SettingsError(f"{VARIABLE} is not set: alerts go nowhere. docs/operations.md says how to set it.")
+        raise SettingsError(f"{VARIABLE} is not set: alerts go nowhere. docs/checks_and_alerts.md says how to set it.")
     deliveries = send_test(channels, now=time.time())
     table = Table("channel", "the test message")
     for delivery in deliveries:

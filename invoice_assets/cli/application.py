@@ -7,6 +7,7 @@ take long stand in the commands, so that help and completion are quick. https://
 import logging
 import sys
 from contextvars import ContextVar
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -47,8 +48,20 @@ def main() -> None:
         sys.exit(FAILING)
 
 
+def show_version(is_asked_for: bool) -> None:
+    """Print the version that is installed, the one of pyproject.toml, and end."""
+    if is_asked_for:
+        typer.echo(version("invoice-assets"))
+        raise typer.Exit
+
+
 @app.callback()
-def prepare(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+def prepare(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    shows_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Commands read .env of the folder that they are run in, as Dagster does."""
     _shows_traceback.set(debug)
     if debug:

@@ -64,7 +64,8 @@ def examine_alerts(settings: Settings, resources: Collection[str]) -> Iterator[F
         names = ", ".join(channel.name for channel in channels)
         yield fine(ALERTS, f"{names}; `invoice-assets alerts test` tries them")
     else:
-        yield _warn(ALERTS, f"{VARIABLE} is not set: nobody is told of a failure", "Set it (docs/operations.md).")
+        mend = "Set it (docs/checks_and_alerts.md)."
+        yield _warn(ALERTS, f"{VARIABLE} is not set: nobody is told of a failure", mend)
 
 
 def _warn(name: str, what: str, what_to_do: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from invoice_assets.cli import app, main
 from invoice_assets_tests.cli.conftest import Run
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ["authorize", "doctor", "status", "organizations", "alerts test"]
 
 
@@ -49,6 +51,12 @@ def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(ValueError, match="INVOICE_ALERT_URLS is not set"):
         main()
+
+
+def test_the_version_is_that_of_pyproject(run: Run) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert run("--version") == (0, f"{project['version']}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
