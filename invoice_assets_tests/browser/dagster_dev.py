@@ -39,9 +39,7 @@ class DagsterDev:
         """Start them, and return once the webserver answers."""
         command = [sys.executable, "-m", "invoice_assets_tests.dev", "--host", HOST, "--port", str(self._port)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
         try:
             self._wait_for_webserver()
         except BaseException:
