@@ -61,7 +61,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test reliability contract deployment browser soak lint types layers validate site ## Everything that CI runs
+check: test reliability contract deployment soak lint types layers validate site ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock
