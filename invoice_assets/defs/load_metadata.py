@@ -1,4 +1,4 @@
-"""How a load is told to Dagster, and read there again: metadata when it is done, counts per partition.
+"""How a load is told to Dagster, and read there again: a sentence, metadata when it is done, counts per partition.
 
 Numbers are numbers, so that the UI plots them over time. Which load of many is asked about: `load_history.py`.
 https://docs.dagster.io/guides/build/assets/metadata-and-tags
@@ -20,6 +20,7 @@ from dagster import (
 )
 
 from invoice_assets.defs.partitions import count_by_partition
+from invoice_assets.defs.progress import count, tell_quota
 from invoice_assets.defs.translator import build_table_schema
 from invoice_assets.ingest.windows import Window
 
@@ -145,3 +146,12 @@ def _collect_warnings(load: "Load") -> list[str]:
             "meanwhile may have hidden a row."
         )
     return warnings
+
+
+def summarize(load: "Load") -> str:
+    """What a load has read, for how much, and what is in its table now."""
+    elapsed_s = sum(load.stages_s.values())
+    read = f"read {count(load.census.rows, 'row')} in {count(load.usage.requests, 'request')} and {elapsed_s:.1f} s"
+    table = f"{count(load.rows_in_table, 'row')} in {load.table_name}"
+    deleted = [f"{load.rows_marked_deleted:,} marked deleted"] if load.rows_marked_deleted else []
+    return f"{load.spec.label}: {', '.join([read, table, *deleted, *tell_quota(load.usage)])}"

@@ -17,7 +17,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.dlt_integration import DagsterDltResource
-from invoice_assets.defs.progress import ProgressLog, summarize
+from invoice_assets.defs.progress import ProgressLog
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.ingest.census import RowCensus
@@ -84,7 +84,6 @@ class Loader:
                 )
                 again, _ = self._read_and_merge(suspects=suspects)
                 load = replace(again, usage=load.usage.add(again.usage))
-        self.context.log.info(summarize(load))
         return load
 
     @property

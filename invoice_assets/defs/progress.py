@@ -1,19 +1,16 @@
-"""A load in the run's log, as sentences: how far its read has come, and what has come of it.
+"""A read in the run's log, as sentences: how far it has come.
 
-What the UI keeps and plots of it lives in `load_metadata.py`.
+What has come of the load lives in `load_metadata.py`.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.windows import Window, parse_instant
 from invoice_assets.resource_spec import ResourceSpec
-
-if TYPE_CHECKING:
-    from invoice_assets.defs.loads import Load
 
 PROGRESS_PAGES = 25
 """Pages between two lines of progress: a quarter of what the API grants in a minute."""
@@ -59,7 +56,7 @@ class ProgressLog:
             f"{report.pages:,} pages, {report.rows:,} rows so far",
             f"{report.rows / elapsed_s:,.0f} rows a second",
             f"{self._usage.requests * 60 / elapsed_s:,.0f} requests a minute",
-            *_tell_quota(self._usage),
+            *tell_quota(self._usage),
         ]
         if share := self._estimate_share_done(report):
             parts.append(f"about {timedelta(seconds=round(elapsed_s * (1 - share) / share))} to go")
@@ -76,20 +73,12 @@ class ProgressLog:
         return min(1.0, report.rows / self._rows_before) if self._rows_before else None
 
 
-def summarize(load: "Load") -> str:
-    """What a load has read, for how much, and what is in its table now."""
-    elapsed_s = sum(load.stages_s.values())
-    read = f"read {count(load.census.rows, 'row')} in {count(load.usage.requests, 'request')} and {elapsed_s:.1f} s"
-    table = f"{count(load.rows_in_table, 'row')} in {load.table_name}"
-    deleted = [f"{load.rows_marked_deleted:,} marked deleted"] if load.rows_marked_deleted else []
-    return f"{load.spec.label}: {', '.join([read, table, *deleted, *_tell_quota(load.usage)])}"
-
-
 def count(number: int, of: str) -> str:
     """`1 row`, `4,000 rows`."""
     return f"{number:,} {of}{'' if number == 1 else 's'}"
 
 
-def _tell_quota(usage: ApiUsage) -> list[str]:
+def tell_quota(usage: ApiUsage) -> list[str]:
+    """What is left of the day's quota, where the API has said it."""
     left = usage.quota_remaining
     return [] if left is None else [f"{count(left, 'request')} of the day's quota left"]

@@ -9,10 +9,10 @@ from dagster import AssetMaterialization
 
 from invoice_assets.api.envelope import Row
 from invoice_assets.api.session import ApiUsage
-from invoice_assets.defs.load_metadata import LoadFacts, read_load_facts
+from invoice_assets.defs.load_metadata import LoadFacts, read_load_facts, summarize
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.windows import COMPLETE, Window
-from invoice_assets_tests.defs.told_loads import describe
+from invoice_assets_tests.defs.told_loads import build_load, describe
 
 STARTED_AT = datetime(2026, 3, 8, 12, 0, 0, 123456, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -113,3 +113,26 @@ def test_every_worry_of_a_load_is_in_its_warning() -> None:
     told = describe(STARTED_AT, deletion_refusal="Too many rows are gone.", report=ScanReport(sort_ignored=True))
 
     assert told["warning"].startswith("Too many rows are gone. The API did not sort by tax_name")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        pytest.param(
+            {"rows_in_table": 2, "usage": ApiUsage(requests=1)},
+            "taxes: read 2 rows in 1 request and 1.5 s, 2 rows in invoicing.taxes",
+            id="nothing remarkable",
+        ),
+        pytest.param(
+            {"rows_in_table": 4_000, "rows_marked_deleted": 3, "usage": ApiUsage(requests=21, quota_remaining=979)},
+            "taxes: read 2 rows in 21 requests and 1.5 s, 4,000 rows in invoicing.taxes, 3 marked deleted, "
+            "979 requests of the day's quota left",
+            id="deletions and a quota",
+        ),
+    ],
+)
+def test_a_load_is_summed_up_in_a_sentence(changes: dict[str, Any], sentence: str) -> None:
+    rows: list[Row] = [{"tax_id": "1"}, {"tax_id": "2"}]
+    stages_s = {"extract": 1.0, "normalize": 0.2, "load": 0.3}
+
+    assert summarize(build_load(datetime.now(UTC), rows=rows, stages_s=stages_s, **changes)) == sentence

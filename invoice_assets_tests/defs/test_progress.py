@@ -1,15 +1,12 @@
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from invoice_assets.api.envelope import Row
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.catalog import INVOICES
-from invoice_assets.defs.progress import PROGRESS_PAGES, ProgressLog, summarize
+from invoice_assets.defs.progress import PROGRESS_PAGES, ProgressLog
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.windows import COMPLETE, Window, format_instant
-from invoice_assets_tests.defs.told_loads import build_load
 
 
 class Lines(list[str]):
@@ -66,26 +63,3 @@ def test_the_time_to_go_is_told_only_where_it_can_be_known(
     )
 
     assert ("to go" in lines[0]) is says_time_to_go
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        pytest.param(
-            {"rows_in_table": 2, "usage": ApiUsage(requests=1)},
-            "taxes: read 2 rows in 1 request and 1.5 s, 2 rows in invoicing.taxes",
-            id="nothing remarkable",
-        ),
-        pytest.param(
-            {"rows_in_table": 4_000, "rows_marked_deleted": 3, "usage": ApiUsage(requests=21, quota_remaining=979)},
-            "taxes: read 2 rows in 21 requests and 1.5 s, 4,000 rows in invoicing.taxes, 3 marked deleted, "
-            "979 requests of the day's quota left",
-            id="deletions and a quota",
-        ),
-    ],
-)
-def test_a_load_is_summed_up_in_a_sentence(changes: dict[str, Any], sentence: str) -> None:
-    rows: list[Row] = [{"tax_id": "1"}, {"tax_id": "2"}]
-    stages_s = {"extract": 1.0, "normalize": 0.2, "load": 0.3}
-
-    assert summarize(build_load(datetime.now(UTC), rows=rows, stages_s=stages_s, **changes)) == sentence
