@@ -18,14 +18,14 @@ from invoice_assets.settings import Settings
 from invoice_assets.variables import SettingsError
 
 
-def build_app(settings: Settings | None = None) -> Celery:
-    """The app with Dagster's task; without settings, as the environment and the folder's .env say.
+def build_app() -> Celery:
+    """The app with Dagster's task, as the environment and the folder's .env say.
 
     Raises:
         SettingsError: There is no broker.
     """
     load_dotenv(Path(".env"))
-    settings = settings or Settings.from_env()
+    settings = Settings.from_env()
     if BROKER not in settings.names_set:
         raise SettingsError(f"A worker takes its steps from a broker: set {BROKER}, such as redis://10.0.0.5:6379/0.")
     arguments = dict(configure_celery(settings))

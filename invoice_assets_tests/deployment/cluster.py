@@ -6,7 +6,6 @@ it, by GraphQL. https://docs.dagster.io/api/graphql
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -81,7 +80,6 @@ class Cluster:
         for patient, quick in HURRIED.items() if hurried else ():
             configured = configured.replace(patient, quick)
         (self.folder / "dagster.yaml").write_text(configured, encoding="utf-8")
-        shutil.copy(DEPLOY / "workspace.yaml", self.folder)
         with self.open_instance() as instance:
             instance.get_runs_count()
 
