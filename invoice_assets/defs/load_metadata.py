@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import (
     AssetExecutionContext,
+    AssetObservation,
     MetadataValue,
     TableColumn,
     TableMetadataValue,
@@ -19,9 +20,10 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
+from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.progress import count, tell_quota
-from invoice_assets.defs.translator import build_table_schema
+from invoice_assets.defs.translator import build_api_key, build_table_schema
 from invoice_assets.ingest.windows import Window
 
 if TYPE_CHECKING:
@@ -54,25 +56,28 @@ class LoadFacts:
 def describe_load(load: "Load") -> dict[str, Any]:
     """What was read, what it cost and what is in the table now."""
     warnings = _collect_warnings(load)
-    quota = load.usage.quota_remaining
     return {
         **({"warning": " ".join(warnings)} if warnings else {}),
-        **({"preview": _show_rows(load)} if load.preview else {}),
         "rows_loaded": load.census.rows,
         "source_rows": load.census.keys,
         "rows_marked_deleted": load.rows_marked_deleted,
         "dagster/row_count": load.rows_in_table,
         "pages": load.report.pages,
-        "api_requests": load.usage.requests,
-        "api_requests_failed": load.usage.failed_attempts,
-        **({} if quota is None else {"quota_remaining": quota}),
+        **_describe_usage(load.usage),
         "bytes_read": load.usage.bytes,
         **{f"{stage}_s": seconds for stage, seconds in load.stages_s.items()},
+        **({"preview": _show_rows(load)} if load.preview else {}),
         "new_columns": MetadataValue.json(_describe_new_columns(load)),
         "read": MetadataValue.json(_describe_read(load)),
         "dagster/column_schema": build_table_schema(load.spec),
         "dagster/table_name": load.table_name,
     }
+
+
+def observe_api(load: "Load") -> AssetObservation:
+    """What the load has cost at the API, told of the API's own asset, whose page plots the quota over time."""
+    told: dict[str, Any] = {"resource": load.spec.name, **_describe_usage(load.usage)}
+    return AssetObservation(build_api_key(load.spec.organization), metadata=told)
 
 
 def tell_partitions(context: AssetExecutionContext, load: "Load", partitions: TimeWindowPartitionsDefinition) -> None:
@@ -103,6 +108,11 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
     )
 
 
+def _describe_usage(usage: ApiUsage) -> dict[str, int]:
+    quota = {} if usage.quota_remaining is None else {"quota_remaining": usage.quota_remaining}
+    return {"api_requests": usage.requests, "api_requests_failed": usage.failed_attempts, **quota}
+
+
 def _show_rows(load: "Load") -> TableMetadataValue:
     columns = [TableColumn(name, load.spec.column(name).type_name) for name in load.preview[0]]
     return MetadataValue.table([TableRecord(dict(row)) for row in load.preview], schema=TableSchema(columns))
@@ -129,9 +139,9 @@ def _parse(instant: str | None) -> datetime | None:
 
 
 def _describe_new_columns(load: "Load") -> dict[str, dict[str, str]]:
+    """Each field that the catalog does not know: the column that it landed in, and its JSON type on the wire."""
     from invoice_assets.ingest.typing import name_new_columns
 
-    """Each field that the catalog does not know: the column that it landed in, and its JSON type on the wire."""
     types = load.census.new_columns
     return {
         field: {"column": column, "type": types[field]} for field, column in name_new_columns(load.spec, types).items()

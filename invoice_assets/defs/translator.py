@@ -50,7 +50,8 @@ def build_api_spec(settings: Settings) -> AssetSpec:
     """The API of an organisation, which Dagster shows and does not run."""
     return AssetSpec(
         key=build_api_key(settings.slug),
-        description="The invoicing API, which all tables are read from. It is not Dagster's to materialize.",
+        description="The invoicing API, which all tables are read from. It is not Dagster's to materialize; each load "
+        "observes how many requests it took, and how many the day had left.",
         group_name=qualify("source", settings.slug),
         kinds={"api"},
         owners=settings.owners,

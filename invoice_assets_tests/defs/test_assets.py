@@ -3,7 +3,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from dagster import ExecuteInProcessResult
+from dagster import AssetKey, ExecuteInProcessResult
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import Cadence, ResourceSpec, Sort, build_catalog, money, text
@@ -67,6 +67,19 @@ def test_the_metadata_tells_what_was_read_and_what_it_cost(loaded: Loaded) -> No
     assert {"extract_s", "normalize_s", "load_s"} <= metadata.keys()
     assert metadata["dagster/table_name"] == "invoicing.invoices"
     assert "warning" not in metadata
+
+
+def test_each_load_observes_the_api_and_what_is_left_of_its_quota(loaded: Loaded) -> None:
+    sandbox, _, result = loaded
+
+    observations = [event.asset_observation_data.asset_observation for event in result.get_asset_observation_events()]
+
+    assert {observation.asset_key for observation in observations} == {AssetKey("invoicing_api")}
+    told = {observation.metadata["resource"].value: observation.metadata for observation in observations}
+    assert {name: metadata["api_requests"].value for name, metadata in told.items()} == {
+        name: len(sandbox.ledger.requests(name)) for name in RESOURCES
+    }
+    assert told["invoices"]["quota_remaining"].value == metadata_of(result, "invoices")["quota_remaining"]
 
 
 def _requests_after_invoices(sandbox: Sandbox) -> int:
