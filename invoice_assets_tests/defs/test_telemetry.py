@@ -29,13 +29,13 @@ from invoice_assets.telemetry.metrics import (
     TOKENS,
 )
 from invoice_assets.telemetry.otlp import OtlpRecorder
+from invoice_assets_tests.many_organizations import Deployment
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import metadata_of
 from invoice_assets_tests.sandbox.ledger import NO_ANSWER
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.telemetry.collector import Collector
-from invoice_assets_tests.test_many_organizations import Deployment
 
 RESOURCE = "resource"
 
