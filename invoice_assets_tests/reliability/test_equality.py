@@ -23,9 +23,19 @@ from invoice_assets.defs.partitions import build_partitions
 from invoice_assets.resource_spec import Cadence, CheckName, ResourceSpec
 from invoice_assets.settings import Settings
 from invoice_assets_tests.equality import compare_rows, key_rows
-from invoice_assets_tests.histories import ROWS, STAMPED, Change, Run, ScriptedFault, Source, Step, changes, histories
 from invoice_assets_tests.ingest.reading import read_resource
 from invoice_assets_tests.project import Project
+from invoice_assets_tests.reliability.histories import (
+    ROWS,
+    STAMPED,
+    Change,
+    Run,
+    ScriptedFault,
+    Source,
+    Step,
+    changes,
+    histories,
+)
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.clock import SandboxClock
