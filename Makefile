@@ -28,7 +28,7 @@ sandbox: setup ## Run the sandbox API alone and write a ready-made .env where th
 	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
 
 test: setup ## Run the test suite
-	$(BIN)/python -m pytest --numprocesses 2 $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
 
 reliability: setup ## Break real loads and look what comes of them: faults, crashes, histories, odd input, secrets
 	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/reliability
