@@ -7,7 +7,6 @@ https://docs.pytest.org/en/stable/reference/fixtures.html
 from __future__ import annotations
 
 import os
-import sqlite3
 import ssl
 import threading
 import time
@@ -15,12 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, Protocol
+from typing import Protocol
 
 import hypothesis
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
 from invoice_assets.api.pacing import RequestPacer
@@ -43,19 +40,6 @@ def environment_of_nobody() -> Iterator[None]:
             environment.delenv(name)
         environment.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def sqlite_without_fsync() -> Iterator[None]:
-    """Let Dagster's SQLite files do without what only a power cut needs, as the PostgreSQL of the tests does."""
-
-    def connect(connection: Any, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", connect)
-    yield
-    event.remove(Engine, "connect", connect)
 
 
 @pytest.fixture
