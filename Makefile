@@ -1,13 +1,13 @@
 # Every command a developer needs; `make help` lists them.
 PYTHON ?= python3
 MINUTES ?= 3
-LONG := browser contract deployment reliability
+LONG := browser contract deployment packaging reliability
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo dev sandbox test reliability contract deployment browser screenshots soak lint types layers validate check audit bench docs site lock clean help
+.PHONY: setup demo dev sandbox test reliability contract deployment packaging browser screenshots soak lint types layers validate check audit bench docs site lock clean help
 
 setup: .venv/installed ## Make .venv from requirements.lock (needs Python 3.11 to 3.13)
 
@@ -28,9 +28,9 @@ sandbox: setup ## Run the sandbox API alone and write a ready-made .env where th
 	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
 
 test: setup ## Run the test suite
-	$(BIN)/python -m pytest --numprocesses 2 $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
 
-reliability: setup ## Break real loads and look what comes of them: faults, crashes, concurrency, odd input, secrets
+reliability: setup ## Break real loads and look what comes of them: faults, crashes, histories, odd input, secrets
 	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/reliability
 
 contract: setup ## Hold DuckDB, PostgreSQL and Delta tables to what every warehouse must do (docs/destinations.md)
@@ -38,6 +38,9 @@ contract: setup ## Hold DuckDB, PostgreSQL and Delta tables to what every wareho
 
 deployment: setup ## Load four organisations through PostgreSQL, Redis and Celery workers that are killed (docs/deploy.md)
 	$(BIN)/python -m pytest invoice_assets_tests/deployment
+
+packaging: setup ## Build the wheel and the site, run the demo and `make dev`, add a resource as its page has it
+	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/packaging
 
 browser: setup ## Do what a person does in the Dagster UI, in Chromium: materialise, backfill, switch on, check
 	$(BIN)/python -m pytest invoice_assets_tests/browser
@@ -61,7 +64,7 @@ layers: setup ## Check that imports go one way
 validate: setup ## Load the definitions as Dagster does
 	$(BIN)/dagster definitions validate
 
-check: test reliability contract deployment soak lint types layers validate site ## Everything that CI runs
+check: test reliability contract deployment packaging soak lint types layers validate site ## Everything that CI runs
 
 audit: setup ## Ask an advisory service about every locked dependency (needs the network)
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement requirements.lock

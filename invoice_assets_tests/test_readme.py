@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from invoice_assets_tests.cli.test_application import COMMANDS
-from invoice_assets_tests.fresh_clone import ROOT
-from invoice_assets_tests.test_demo import COMMAND as DEMO
-from invoice_assets_tests.test_dev import COMMAND as DEV
+from invoice_assets_tests.packaging.fresh_clone import ROOT
+from invoice_assets_tests.packaging.test_demo import COMMAND as DEMO
+from invoice_assets_tests.packaging.test_dev import COMMAND as DEV
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCREEN = 50

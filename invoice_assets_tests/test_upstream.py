@@ -34,7 +34,7 @@ from dlt.sources.helpers.rest_client.client import PageData
 from dlt.sources.rest_api import rest_api_source
 
 from invoice_assets.defs.dlt_integration import DagsterDltTranslator
-from invoice_assets_tests.defs.alerting.conftest import create_dagster_database, open_instance
+from invoice_assets_tests.defs.alerting.conftest import create_dagster_database, open_instance, store_in
 from invoice_assets_tests.ingest.reading import open_session_on
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -198,8 +198,7 @@ def test_a_postgresql_that_is_not_in_utc_is_hours_off_in_what_it_stamps_and_comp
     tmp_path: Path, postgres: Postgres
 ) -> None:
     """The reason why defs/run_history.py trusts `end_time` alone, and asks for more than it wants."""
-    storage = {"storage": {"postgres": {"postgres_url": create_dagster_database(postgres)}}}
-    with open_instance(tmp_path / "dagster", storage) as instance:
+    with open_instance(tmp_path / "dagster", store_in(create_dagster_database(postgres))) as instance:
         instance.report_run_failed(instance.create_run_for_job(do_nothing))
         (record,) = instance.get_run_records()
         found = instance.get_run_records(RunsFilter(updated_after=datetime.now(UTC) - timedelta(hours=1)))

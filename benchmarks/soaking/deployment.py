@@ -21,6 +21,7 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
 from benchmarks.peers.environments import CHECKOUT
+from invoice_assets_tests import processes
 
 CRONS = {
     "INVOICE_CRON_TODAY": "* * * * *",
@@ -67,7 +68,7 @@ class Deployment:
             }
         )
         self._residents: dict[str, subprocess.Popen[bytes]] = {}
-        self._sessions: list[int] = []
+        self._sessions: set[int] = set()
 
     def prepare(self) -> None:
         """Make the folders, and the instance that `dagster.yaml` describes, before several processes use it."""
@@ -122,7 +123,7 @@ class Deployment:
 
     def kill_everything(self) -> None:
         """Kill -9 all processes at one blow, runs included, as a power cut does."""
-        for process in self._find_processes():
+        for process in processes.find_sessions(self._sessions):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.kill_residents()
@@ -130,9 +131,9 @@ class Deployment:
     def wait_until_idle(self) -> bool:
         """Whether all processes that were ever started came to their end in time; call it after `stop`."""
         deadline = time.monotonic() + FINISH_PATIENCE_S
-        while self._find_processes() and time.monotonic() < deadline:
+        while (living := processes.find_sessions(self._sessions)) and time.monotonic() < deadline:
             time.sleep(0.5)
-        return not self._find_processes()
+        return not living
 
     def find_residents(self) -> dict[str, psutil.Process]:
         """The processes that live long, by what they are."""
@@ -149,21 +150,11 @@ class Deployment:
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
     def _start(self, role: str, script: str, *arguments: str) -> None:
-        with (self.folder / f"{role.replace(' ', '_')}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [*_name_script(script), *arguments],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [*_name_script(script), *arguments]
+        log = self.folder / f"{role.replace(' ', '_')}.log"
+        process = processes.start(command, log=log, environment=self._environment, folder=self.folder)
         self._residents[role] = process
-        self._sessions.append(process.pid)
-
-    def _find_processes(self) -> list[psutil.Process]:
-        """What lives of all that was started here, zombies aside."""
-        return [process for process in psutil.process_iter() if _session_of(process) in self._sessions]
+        self._sessions.add(process.pid)
 
     def _run_dagster(self, *arguments: str) -> None:
         with (self.folder / "commands.log").open("ab") as log:
@@ -179,9 +170,3 @@ class Deployment:
 
 def _name_script(name: str) -> list[str]:
     return [sys.executable, str(Path(sys.executable).with_name(name))]
-
-
-def _session_of(process: psutil.Process) -> int | None:
-    with suppress(psutil.NoSuchProcess, ProcessLookupError):
-        return os.getsid(process.pid) if process.status() != psutil.STATUS_ZOMBIE else None
-    return None

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from dagster import (
-    AssetKey,
     AssetRecordsFilter,
     DagsterEventType,
     DagsterInstance,
@@ -84,8 +83,10 @@ def _read_events(instance: DagsterInstance, run: DagsterRun, kind: DagsterEventT
 
 def _is_newest_materialization(instance: DagsterInstance, record: EventLogRecord) -> bool:
     key, partition = record.asset_key, record.partition_key
+    if key is None:
+        return False
     newest = instance.fetch_materializations(
-        AssetRecordsFilter(asset_key=key or AssetKey([]), asset_partitions=[partition] if partition else None), limit=1
+        AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
     ).records
     return bool(newest) and newest[0].storage_id == record.storage_id
 

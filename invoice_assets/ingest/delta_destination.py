@@ -36,16 +36,12 @@ from dlt.pipeline.pipeline import Pipeline
 from duckdb import DuckDBPyConnection
 from filelock import FileLock, Timeout
 
-from invoice_assets.ingest.pipeline import describe_load
+from invoice_assets.ingest.locks import LOCK_POLL_S, describe_load, refuse_table
 from invoice_assets.ingest.staged_files import MEMORY_MB, StagedFiles, choose_memory_mb, select_rows
-from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 ROWS_AT_ONCE = 10_000
 """Rows that are handed to the merge at a time."""
-
-LOCK_POLL_S = 0.5
-"""How often a load that waits for a table asks for it."""
 
 LOCKS = "_locks"
 """The folder beside the datasets in which loads of a local folder meet."""
@@ -322,10 +318,7 @@ def _wait(lock: FileLock, holder: Path, *, table: str, patience_s: float) -> Non
     try:
         lock.acquire(timeout=patience_s, poll_interval=LOCK_POLL_S)
     except Timeout:
-        raise WarehouseLockedError(
-            f"{table} is in use by the {_read_holder(holder)}, which did not let go within {patience_s:g} s. A table "
-            "takes one load at a time: wait for that one or end it, then run again."
-        ) from None
+        raise refuse_table(table, holder=_read_holder(holder), patience_s=patience_s) from None
 
 
 def _read_holder(holder: Path) -> str:

@@ -4,8 +4,6 @@ The rows come from `source.py`, the destination from `warehouse.py`. https://dlt
 """
 
 import logging
-import os
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -90,11 +88,6 @@ def has_loaded_since(pipeline: Pipeline, spec: ResourceSpec, instant: datetime) 
         except DatabaseUndefinedRelation:
             return False
     return bool(found)
-
-
-def describe_load(spec: ResourceSpec) -> str:
-    """How this load is called where others wait for it, such as pg_stat_activity, which keeps 63 bytes."""
-    return f"load of {spec.label} (PID {os.getpid()} on {socket.gethostname()})"
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:

@@ -29,12 +29,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from invoice_assets.ingest.pipeline import describe_load
-from invoice_assets.ingest.warehouse_errors import WarehouseLockedError
+from invoice_assets.ingest.locks import LOCK_POLL_S, describe_load, refuse_table
 from invoice_assets.resource_spec import ResourceSpec
-
-LOCK_POLL_S = 0.5
-"""How often a load that waits for a table asks for it."""
 
 _CHANGE_OF_TABLES = "change of tables"
 _HOLDER = """
@@ -146,10 +142,7 @@ def _wait(client: SqlClientBase[Any], lock: tuple[int, int], *, table: str, pati
     try:
         retrying(_try, client, lock)
     except RetryError:
-        raise WarehouseLockedError(
-            f"{table} is in use by the {_find_holder(client, lock)}, which did not let go within {patience_s:g} s. A "
-            "table takes one load at a time: wait for that one or end it, then run again."
-        ) from None
+        raise refuse_table(table, holder=_find_holder(client, lock), patience_s=patience_s) from None
 
 
 def _try(client: SqlClientBase[Any], lock: tuple[int, int]) -> bool:

@@ -19,6 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 
 from invoice_assets.destinations import DestinationSpec
 from invoice_assets.ingest.file_modes import for_the_owner_alone
+from invoice_assets.ingest.locks import LOCK_POLL_S
 from invoice_assets.ingest.warehouse_errors import WarehouseLockedError, WarehouseUnusableError, explain
 from invoice_assets.ingest.working_folder import open_working_folder
 from invoice_assets.resource_spec import ResourceSpec
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NAMED_DESTINATION = "warehouse"
-LOCK_POLL_S = 0.5
 
 _LOCK_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _HELD_BY_THIS_PROCESS = "Unique file handle conflict"

@@ -14,14 +14,13 @@ from typing import Self
 
 import psutil
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from invoice_assets_tests.postgres import HOST, find_free_port
+from invoice_assets_tests.processes import start, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
 GRACE_S = 15.0
-POLL_S = 0.2
 
 
 class DagsterDev:
@@ -38,10 +37,9 @@ class DagsterDev:
     def __enter__(self) -> Self:
         """Start them, and return once the webserver answers."""
         command = [sys.executable, "-m", "invoice_assets_tests.dev", "--host", HOST, "--port", str(self._port)]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
+        self._process = start(command, log=self._log, environment=self._environment, folder=self._folder)
         try:
-            self._wait_for_webserver()
+            wait_until(self._answers, patience_s=PATIENCE_S, read_log=self.read_log)
         except BaseException:
             self._end(self._process)
             raise
@@ -65,17 +63,10 @@ class DagsterDev:
         """The end of what the processes said."""
         return self._log.read_text(errors="replace")[-5000:]
 
-    def _wait_for_webserver(self) -> None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(requests.RequestException),
-            stop=stop_after_delay(PATIENCE_S),
-            wait=wait_fixed(POLL_S),
-            reraise=True,
-        )
-        try:
-            retrying(lambda: requests.get(f"{self.url}/server_info", timeout=PATIENCE_S).raise_for_status())
-        except requests.RequestException as error:
-            raise AssertionError(self.read_log()) from error
+    def _answers(self) -> bool:
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.url}/server_info", timeout=PATIENCE_S).ok
+        return False
 
     @staticmethod
     def _end(process: "subprocess.Popen[bytes]") -> None:

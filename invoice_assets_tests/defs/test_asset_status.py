@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
@@ -27,13 +25,6 @@ from invoice_assets_tests.defs.told_loads import report_load
 
 NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    """An instance that remembers nothing yet."""
-    with DagsterInstance.local_temp(str(tmp_path)) as fresh:
-        yield fresh
 
 
 def read(

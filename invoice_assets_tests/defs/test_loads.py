@@ -30,7 +30,7 @@ def source() -> Iterator[Sandbox]:
 @pytest.fixture
 def project(source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose first partition is the day before yesterday, also where midnight passes meanwhile."""
-    project = Project(source, tmp_path, monkeypatch)
+    project = Project(source, tmp_path, monkeypatch, has_checks=False)
     monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
     return project
 
@@ -128,7 +128,7 @@ def test_a_backfill_is_one_scan_and_counts_each_partition_in_the_table(project: 
 
 def test_a_backfill_that_failed_half_way_can_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(rows={"invoices": 450}) as sandbox:
-        project = Project(sandbox, tmp_path, monkeypatch)
+        project = Project(sandbox, tmp_path, monkeypatch, has_checks=False)
         sandbox.script("missing_wrapper_key", resource="invoices", after=1, times=1)
         assert not project.materialize("invoices").success
 
@@ -141,7 +141,7 @@ def test_a_partition_remembers_whether_its_day_was_over(
     source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with DagsterInstance.ephemeral() as instance:
-        project = Project(source, tmp_path, monkeypatch, instance=instance)
+        project = Project(source, tmp_path, monkeypatch, instance=instance, has_checks=False)
         project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
         records = instance.fetch_materializations(AssetKey(["invoicing", "invoices"]), limit=10).records
 
@@ -204,7 +204,7 @@ def test_rows_that_seem_gone_from_a_list_of_several_pages_are_looked_for_twice(
 
     is_second_run = False
     with Sandbox(rows={"taxes": 201}, page_hook=delete_after_page_1) as sandbox:
-        project = Project(sandbox, tmp_path, monkeypatch)
+        project = Project(sandbox, tmp_path, monkeypatch, has_checks=False)
         project.materialize("taxes")
         is_second_run = True
 
@@ -274,7 +274,7 @@ def test_a_balance_that_changed_without_a_stamp_is_found_by_a_complete_read(proj
 
 def test_an_ignored_sort_is_survived_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(rows={"invoices": 450}) as sandbox:
-        project = Project(sandbox, tmp_path, monkeypatch)
+        project = Project(sandbox, tmp_path, monkeypatch, has_checks=False)
         sandbox.script("ignored_sort", resource="invoices", times=None)
 
         result = project.materialize("invoices")

@@ -57,7 +57,7 @@ def project(
 ) -> Iterator[Project]:
     """A project whose first partition is the day before yesterday; no thread of it outlives the test."""
     monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0)
-    project = Project(source, tmp_path, monkeypatch, instance=instance)
+    project = Project(source, tmp_path, monkeypatch, instance=instance, has_checks=False)
     monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
     yield project
     assert_no_read_is_left()
@@ -187,7 +187,7 @@ def test_a_read_that_no_step_takes_ends_with_the_run(tmp_path: Path, monkeypatch
             database.write_text("not a database " * 1_000)
 
     with Sandbox(rows={"taxes": 3, "users": 3_000}, page_hook=spoil_the_file) as sandbox:
-        project = Project(sandbox, tmp_path, monkeypatch)
+        project = Project(sandbox, tmp_path, monkeypatch, has_checks=False)
 
         result = project.materialize("taxes", "users")
 

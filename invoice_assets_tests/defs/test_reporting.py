@@ -1,7 +1,6 @@
 """The group `reporting`: what there is of it, for whom, and when it is made."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, RunRequest, SkipReason, build_schedule_context
@@ -81,13 +80,14 @@ def test_each_organisation_has_reports_of_its_own_in_its_own_time_zone(
     assert repository.get_schedule_def("refresh_reporting_acme").execution_timezone == "Europe/Berlin"
 
 
-def test_a_schedule_makes_the_views_once_every_table_was_loaded_and_says_which_was_not(tmp_path: Path) -> None:
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        for name in ("invoices", "credit_notes", "expenses", "contacts"):
-            instance.report_runless_asset_event(AssetMaterialization(AssetKey(["invoicing", name])))
-        before = _tick(instance)
-        instance.report_runless_asset_event(AssetMaterialization(AssetKey(["invoicing", "customer_payments"])))
-        after = _tick(instance)
+def test_a_schedule_makes_the_views_once_every_table_was_loaded_and_says_which_was_not(
+    instance: DagsterInstance,
+) -> None:
+    for name in ("invoices", "credit_notes", "expenses", "contacts"):
+        instance.report_runless_asset_event(AssetMaterialization(AssetKey(["invoicing", name])))
+    before = _tick(instance)
+    instance.report_runless_asset_event(AssetMaterialization(AssetKey(["invoicing", "customer_payments"])))
+    after = _tick(instance)
 
     assert before == SkipReason("Not loaded yet: invoicing/customer_payments.")
     assert isinstance(after, RunRequest)

@@ -1,6 +1,5 @@
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +8,7 @@ from dagster import (
     AssetMaterialization,
     DagsterInstance,
     DefaultScheduleStatus,
+    Definitions,
     RunRequest,
     ScheduleDefinition,
     build_schedule_context,
@@ -25,20 +25,19 @@ NEW_YORK = "America/New_York"
 ZONES = pytest.mark.parametrize("zone", [NEW_YORK, "Asia/Kolkata", "UTC"])
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    """An instance on which nothing has run."""
-    with DagsterInstance.local_temp(str(tmp_path)) as fresh:
-        yield fresh
-
-
 def schedules(settings: Settings) -> dict[str, ScheduleDefinition]:
     return {schedule.name: schedule for schedule in build_definitions(settings).get_repository_def().schedule_defs}
 
 
+@cache
+def define(settings: Settings) -> Definitions:
+    """The definitions of a code location, which outlives many ticks."""
+    return build_definitions(settings)
+
+
 def tick(name: str, instance: DagsterInstance, at: datetime, settings: Settings) -> list[RunRequest]:
     """What a schedule asks for at an instant; nothing where it skips."""
-    definitions = build_definitions(settings)
+    definitions = define(settings)
     context = build_schedule_context(
         instance=instance, scheduled_execution_time=at, repository_def=definitions.get_repository_def()
     )
@@ -78,12 +77,13 @@ def test_every_day_around_a_clock_change_is_asked_for_once(instance: DagsterInst
 
 @ZONES
 @pytest.mark.parametrize("change", ["2026-03-08", "2026-11-01"], ids=["to daylight saving time", "from it"])
-def test_every_hour_of_a_clock_change_refreshes_its_own_day(instance: DagsterInstance, zone: str, change: str) -> None:
+def test_every_hour_of_a_clock_change_refreshes_its_own_day(zone: str, change: str) -> None:
     settings = Settings(time_zone=zone, start_date=date(2026, 1, 1))
     midnight = at(change, "00:05", zone)
     ticks = [datetime.fromtimestamp(midnight.timestamp() + 3600 * n, ZoneInfo(zone)) for n in range(-2, 27)]
 
-    requests = [(moment, tick("refresh_today", instance, moment, settings)) for moment in ticks]
+    with DagsterInstance.ephemeral() as instance:
+        requests = [(moment, tick("refresh_today", instance, moment, settings)) for moment in ticks]
 
     assert [ranges(asked) for _, asked in requests] == [[(str(moment.date()),) * 2] for moment, _ in requests]
     assert len({asked[0].run_key for _, asked in requests}) == len(ticks)

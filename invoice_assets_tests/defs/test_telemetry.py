@@ -29,13 +29,13 @@ from invoice_assets.telemetry.metrics import (
     TOKENS,
 )
 from invoice_assets.telemetry.otlp import OtlpRecorder
+from invoice_assets_tests.many_organizations import Deployment
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import metadata_of
 from invoice_assets_tests.sandbox.ledger import NO_ANSWER
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.telemetry.collector import Collector
-from invoice_assets_tests.test_many_organizations import Deployment
 
 RESOURCE = "resource"
 
@@ -56,7 +56,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 @pytest.fixture
 def project(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(sandbox, tmp_path, monkeypatch)
+    return Project(sandbox, tmp_path, monkeypatch, has_checks=False)
 
 
 def count_requests(sandbox: Sandbox) -> dict[frozenset[tuple[str, str]], float]:
@@ -76,7 +76,7 @@ def test_every_request_retry_and_token_is_counted_once_as_the_source_has_seen_it
     sandbox.script("truncated_json", resource="users", times=1)
     sandbox.script("token_internal_error_500", times=1)
 
-    assert project.materialize("taxes", "users", with_checks=False).success
+    assert project.materialize("taxes", "users").success
 
     assert collector.totals(REQUESTS.name) == count_requests(sandbox)
     assert collector.totals(RETRIES.name) == {
@@ -93,10 +93,10 @@ def test_every_request_retry_and_token_is_counted_once_as_the_source_has_seen_it
 def test_a_load_tells_its_rows_its_stages_and_what_is_left_of_the_quota_as_its_metadata_does(
     collector: Collector, project: Project, sandbox: Sandbox
 ) -> None:
-    project.materialize("taxes", with_checks=False)
+    project.materialize("taxes")
     sandbox.delete("taxes", str(next(sandbox.rows("taxes"))["tax_id"]))
 
-    metadata = metadata_of(project.materialize("taxes", with_checks=False), "taxes")
+    metadata = metadata_of(project.materialize("taxes"), "taxes")
 
     assert collector.total(ROWS_LOADED.name, resource="taxes") == 450 + metadata["rows_loaded"] == 899
     assert collector.total(ROWS_DELETED.name, resource="taxes") == metadata["rows_marked_deleted"] == 1
@@ -111,7 +111,7 @@ def test_a_load_that_fails_is_counted_with_the_class_of_its_error(
 ) -> None:
     sandbox.script("wrong_organization_6041", resource="taxes", times=None)
 
-    assert not project.materialize("taxes", "users", with_checks=False).success
+    assert not project.materialize("taxes", "users").success
 
     assert collector.totals(LOADS.name) == {
         frozenset({(RESOURCE, "taxes"), ("outcome", "failure"), ("error", "PermanentError")}): 1,
@@ -135,7 +135,7 @@ def test_waits_for_the_quota_and_for_the_token_are_the_seconds_that_passed(
     """The accounts server takes its time; the quota lets everything pass."""
     sandbox.script("token_hang", times=1, seconds=0.3)
 
-    project.materialize("taxes", with_checks=False)
+    project.materialize("taxes")
 
     assert 0.3 <= collector.total(TOKEN_WAIT.name) < 10
     assert 0 < collector.total(QUOTA_WAIT.name, resource="taxes") < 10
@@ -162,7 +162,7 @@ def test_each_organisation_is_told_by_its_slug(
 def test_nothing_that_is_sent_is_of_the_data_the_account_or_the_addresses(
     collector: Collector, project: Project, sandbox: Sandbox
 ) -> None:
-    project.materialize("users", with_checks=False)
+    project.materialize("users")
     people = {str(user[column]) for user in sandbox.rows("users") for column in ("user_id", "name", "email")}
     account = {sandbox.organization_id, sandbox.client_id, sandbox.client_secret, sandbox.base_url}
 
@@ -177,7 +177,7 @@ def test_a_collector_that_fails_does_not_fail_a_load(
 ) -> None:
     collector.status = 500
 
-    assert project.materialize("taxes", with_checks=False).success
+    assert project.materialize("taxes").success
 
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert [text for text in warnings if "Metrics were not delivered: the collector answered 500" in text] == warnings
@@ -189,7 +189,7 @@ def test_a_variable_that_cannot_be_used_does_not_fail_a_load(
 ) -> None:
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "0")
 
-    assert project.materialize("taxes", "users", with_checks=False).success
+    assert project.materialize("taxes", "users").success
 
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert "Metrics are not sent: a variable OTEL_* cannot be used" in warning
@@ -197,7 +197,7 @@ def test_a_variable_that_cannot_be_used_does_not_fail_a_load(
 
 
 def test_without_a_collector_nothing_is_begun(project: Project) -> None:
-    assert project.materialize("taxes", with_checks=False).success
+    assert project.materialize("taxes").success
 
     assert not Settings.from_env().metrics
     assert [thread.name for thread in threading.enumerate() if "Otel" in thread.name] == []

@@ -6,7 +6,6 @@ it, by GraphQL. https://docs.dagster.io/api/graphql
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,17 +19,16 @@ import requests
 from dagster import DagsterInstance
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.instance.ref import InstanceRef
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
 
 from invoice_assets_tests.deployment.hosts import Host
 from invoice_assets_tests.postgres import find_free_port
+from invoice_assets_tests.processes import kill, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 DEPLOY = CHECKOUT / "deploy"
 INSTALLED = "/opt/invoice_assets"
 CODE_SERVER, DAEMON, WEBSERVER, WORKER = "code-server", "daemon", "webserver", "worker@"
 PATIENCE_S = 240.0
-POLL_S = 0.2
 OTHER_SETTINGS = ("INVOICE_", "DESTINATION__", "DAGSTER_")
 HURRIED = {
     "poll_interval_seconds: 30": "poll_interval_seconds: 2",
@@ -100,19 +98,11 @@ class Cluster:
 
     def kill(self, unit: str) -> None:
         """Kill -9 a process and all that it has started, on the first host."""
-        process = self._processes[unit]
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill(self._processes[unit])
 
     def wait_for_definitions(self) -> None:
         """Return once the webserver knows the definitions of the code server."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(requests.RequestException) | retry_if_not_result(bool),
-            stop=stop_after_delay(PATIENCE_S),
-            wait=wait_fixed(POLL_S),
-        )
-        retrying(lambda: self._ask(FIND, {"repository": REPOSITORY})["repositoryOrError"]["__typename"] == "Repository")
+        self.wait_for(self._knows_definitions)
 
     def launch(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
         """Launch a run of a job through the webserver; the run's id."""
@@ -126,16 +116,18 @@ class Cluster:
 
     def wait_for(self, condition: Callable[[], bool], *, patience_s: float = PATIENCE_S) -> None:
         """Return once the condition holds; fail with what the processes said last where it takes too long."""
-        retrying = Retrying(retry=retry_if_not_result(bool), stop=stop_after_delay(patience_s), wait=wait_fixed(POLL_S))
-        try:
-            retrying(condition)
-        except RetryError:
-            raise AssertionError(self.read_logs()) from None
+        wait_until(condition, patience_s=patience_s, read_log=self.read_logs)
 
     def read_logs(self) -> str:
         """The end of what each process said."""
         ends = {path.name: path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log"))}
         return "\n".join(f"== {name}\n{end}" for name, end in ends.items())
+
+    def _knows_definitions(self) -> bool:
+        with suppress(requests.RequestException):
+            found = self._ask(FIND, {"repository": REPOSITORY})["repositoryOrError"]
+            return bool(found["__typename"] == "Repository")
+        return False
 
     def _ask(self, query: str, variables: Mapping[str, object]) -> Any:
         """What the webserver answers to a GraphQL query."""
@@ -148,9 +140,9 @@ class Cluster:
         return response.json()["data"]
 
     def _start(self, unit: str, host: Host) -> "subprocess.Popen[bytes]":
-        with (self.folder / f"{unit}{host.name}.log").open("ab") as log:
-            command = self._read_command(unit, host.name)
-            return host.popen(command, environment=self.environment, folder=self.folder, log=log)
+        log = self.folder / f"{unit}{host.name}.log"
+        command = self._read_command(unit, host.name)
+        return host.start(command, environment=self.environment, folder=self.folder, log=log)
 
     def _read_command(self, unit: str, instance: str) -> list[str]:
         """The words of its ExecStart, with this checkout in the place of the installed one."""

@@ -10,13 +10,14 @@ import ctypes
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import psutil
+
+from invoice_assets_tests import processes
 
 LOOPBACK = "127.0.0.1"
 LAST_BREATH_S = 0.2
@@ -42,42 +43,35 @@ class Host:
         """Let this thread be on the host: what it binds, connects and starts meanwhile, threads too, belongs there."""
         return _entered(self._namespaces) if self._namespaces else nullcontext()
 
-    def popen(
+    def start(
         self,
         command: Sequence[str | Path],
         *,
+        log: Path | None = None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
-        log: IO[bytes] | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """Start a command on the host, in a session of its own, with this process's environment or the one given."""
+        """Start a command on the host, with this process's environment or the one given."""
         with self.entered():
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=folder,
-                stdout=log,
-                stderr=log if log is None else subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = processes.start(command, log=log, environment=environment, folder=folder)
         self._started.append(process)
         return process
 
     def find_processes(self) -> list[psutil.Process]:
         """All processes on the host; on loopback, those of the sessions that were started there, and their children."""
         if self._namespaces is None:
-            return _find_sessions({process.pid for process in self._started})
+            return processes.find_sessions({process.pid for process in self._started})
         inode = os.fstat(self._namespaces["net"]).st_ino
         return [process for process in psutil.process_iter() if _is_in(process, inode=inode)]
 
     def cut_power(self) -> None:
         """Kill -9 every process on the host, and return once all are gone."""
         started = {process.pid: process for process in self._started}
-        while processes := self.find_processes():
-            for process in processes:
+        while living := self.find_processes():
+            for process in living:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-            for process in processes:
+            for process in living:
                 with suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
                     (started.get(process.pid) or process).wait(timeout=LAST_BREATH_S)
 
@@ -88,13 +82,6 @@ class Network:
 
     hosts: tuple[Host, ...]
     obstacle: str | None
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether a process is there and does not merely wait to be buried."""
-    with suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 @contextmanager
@@ -189,24 +176,6 @@ def _call(function: Callable[..., int], *arguments: int) -> None:
     if function(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{getattr(function, '__name__', function)}: {os.strerror(number)}")
-
-
-def _find_sessions(leaders: Set[int]) -> list[psutil.Process]:
-    members = [process for process in psutil.process_iter() if _find_session(process) in leaders]
-    found = {process.pid: process for member in members for process in _find_descendants(member)}
-    return [process for process in found.values() if is_alive(process)]
-
-
-def _find_session(process: psutil.Process) -> int | None:
-    with suppress(ProcessLookupError):
-        return os.getsid(process.pid)
-    return None
-
-
-def _find_descendants(process: psutil.Process) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        return [process, *process.children(recursive=True)]
-    return []
 
 
 def _is_in(process: psutil.Process, *, inode: int) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from invoice_assets_tests.deployment.hosts import LOOPBACK, Host, Network, is_alive, open_network
+from invoice_assets_tests.deployment.hosts import LOOPBACK, Host, Network, open_network
+from invoice_assets_tests.processes import is_alive
 from invoice_assets_tests.reliability.relay import Relay
 from invoice_assets_tests.sandbox.application import API_PREFIX
 from invoice_assets_tests.sandbox.server import Sandbox
@@ -43,14 +44,12 @@ def listen(host: Host, address: str) -> socket.socket:
 
 def connect(host: Host, address: str, port: int, *, log: Path) -> int:
     """The exit status of a process on the host that connects to an address."""
-    with log.open("wb") as said:
-        return host.popen([sys.executable, "-c", CONNECT, address, str(port)], log=said).wait()
+    return host.start([sys.executable, "-c", CONNECT, address, str(port)], log=log).wait()
 
 
 def leave_an_orphan(host: Host, *, log: Path) -> None:
     """Start a process that ends and leaves one that runs on."""
-    with log.open("wb") as said:
-        assert host.popen(ORPHAN, log=said).wait() == 0
+    assert host.start(ORPHAN, log=log).wait() == 0
 
 
 def test_a_process_on_one_host_reaches_a_server_on_another(network: Network, tmp_path: Path) -> None:
@@ -106,10 +105,11 @@ def test_a_sandbox_on_one_host_is_relayed_to_the_loopback_of_another(network: Ne
     storage, worker = network.hosts
     with storage.entered():
         sandbox = Sandbox(0, host=storage.address)
-    with sandbox, (tmp_path / "log").open("wb") as log:
+    with sandbox:
         with worker.entered():
             relay = Relay(sandbox.base_url)
-        worker.popen([sys.executable, "-c", FETCH, f"{relay.url}{API_PREFIX}organizations"], log=log).wait()
+        command = [sys.executable, "-c", FETCH, f"{relay.url}{API_PREFIX}organizations"]
+        worker.start(command, log=tmp_path / "log").wait()
         relay.shut()
 
     assert (tmp_path / "log").read_text() == "401\n"
@@ -126,7 +126,7 @@ def test_two_networks_at_a_time_do_not_meet(network: Network, tmp_path: Path) ->
 
 def test_a_power_cut_ends_every_process_of_its_host_and_no_other(network: Network, tmp_path: Path) -> None:
     storage, worker = network.hosts
-    survivor, victim = storage.popen(SLEEP), worker.popen(SLEEP)
+    survivor, victim = storage.start(SLEEP), worker.start(SLEEP)
     leave_an_orphan(worker, log=tmp_path / "log")
     assert len(worker.find_processes()) == 2
 
@@ -146,16 +146,16 @@ def test_a_host_can_be_used_after_a_power_cut(network: Network, tmp_path: Path) 
 
 
 def test_a_process_gets_its_environment_and_its_folder(network: Network, tmp_path: Path) -> None:
-    with (tmp_path / "log").open("wb") as log:
-        command = ["sh", "-c", "echo $GREETING from $(pwd)"]
-        network.hosts[0].popen(command, environment={"GREETING": "hello"}, folder=tmp_path, log=log).wait()
+    command = ["sh", "-c", "echo $GREETING from $(pwd)"]
+    log = tmp_path / "log"
+    network.hosts[0].start(command, environment={"GREETING": "hello"}, folder=tmp_path, log=log).wait()
 
     assert (tmp_path / "log").read_text() == f"hello from {tmp_path}\n"
 
 
 def test_a_network_that_closes_leaves_no_process_behind(tmp_path: Path) -> None:
     with open_network("worker") as network:
-        started = network.hosts[0].popen(SLEEP)
+        started = network.hosts[0].start(SLEEP)
         leave_an_orphan(network.hosts[0], log=tmp_path / "log")
         processes = network.hosts[0].find_processes()
 
@@ -176,7 +176,7 @@ def test_where_the_machine_allows_no_namespaces_hosts_are_on_loopback(
         storage, worker = network.hosts
         with listen(storage, storage.address) as server:
             command = [sys.executable, "-c", CONNECT, storage.address, str(server.getsockname()[1])]
-            status = worker.popen(command).wait()
+            status = worker.start(command).wait()
         leave_an_orphan(worker, log=tmp_path / "log")
         orphans = worker.find_processes()
 

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from dlt.pipeline.pipeline import Pipeline
 
-from invoice_assets.ingest.pipeline import open_pipeline
-from invoice_assets.ingest.warehouse import open_destination
-from invoice_assets_tests.ingest.stored import DATASET, THINGS
+from invoice_assets_tests.ingest.stored import THINGS, open_load
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.warehouses import choose_warehouse
 
@@ -30,8 +28,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     for name, value in warehouse.variables.items():
         monkeypatch.setenv(name, value)
     with (
-        open_destination(warehouse.destination, database=warehouse.database, patience_s=0) as destination,
-        open_pipeline(THINGS, destination=destination, dataset=DATASET) as opened,
+        open_load(THINGS, into=warehouse.destination, database=warehouse.database) as opened,
         opened.sql_client() as client,
     ):
         client.create_dataset()

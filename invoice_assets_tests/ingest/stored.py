@@ -3,15 +3,18 @@
 How a load fills a table is tested in `test_pipeline.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.api.envelope import Row
 from invoice_assets.destinations import DESTINATIONS, DestinationSpec
+from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.source import build_load_source
 from invoice_assets.ingest.typing import build_table
+from invoice_assets.ingest.warehouse import open_destination
 from invoice_assets.resource_spec import (
     DELETED_AT,
     Cadence,
@@ -67,6 +70,16 @@ _SQL_TYPES = {
     "timestamp": "TIMESTAMP WITH TIME ZONE",
     "json": "JSON",
 }
+
+
+@contextmanager
+def open_load(spec: ResourceSpec, *, into: DestinationSpec, database: str = "") -> Iterator[Pipeline]:
+    """A pipeline for a load of the resource into the warehouse that the environment describes."""
+    with (
+        open_destination(into, database=database, patience_s=0) as destination,
+        open_pipeline(spec, destination=destination, dataset=DATASET) as pipeline,
+    ):
+        yield pipeline
 
 
 def create_table(

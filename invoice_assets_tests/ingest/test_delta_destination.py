@@ -2,9 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import cast
@@ -13,25 +11,23 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
-from dlt.pipeline.pipeline import Pipeline
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.destinations import DELTA
 from invoice_assets.ingest.delta_destination import LoadClient, hold_table
 from invoice_assets.ingest.inspection import inspect_table
-from invoice_assets.ingest.pipeline import open_pipeline
 from invoice_assets.ingest.warehouse import open_destination
-from invoice_assets.ingest.warehouse_errors import WarehouseBusyError, WarehouseLockedError, explain
+from invoice_assets.ingest.warehouse_errors import WarehouseBusyError, explain
 from invoice_assets.resource_spec import ResourceSpec
-from invoice_assets_tests.ingest.stored import DATASET, THINGS, load_table, thing
+from invoice_assets_tests.ingest.stored import DATASET, THINGS, load_table, open_load, thing
 from invoice_assets_tests.warehouses import choose_warehouse
 
 TAXES, USERS = RESOURCES["taxes"], RESOURCES["users"]
 DYING_LOAD = """
 import os, signal, sys
+from invoice_assets.destinations import DELTA
 from invoice_assets.ingest import delta_destination
-from invoice_assets_tests.ingest.stored import THINGS, load_table, thing
-from invoice_assets_tests.ingest.test_delta_destination import open_load
+from invoice_assets_tests.ingest.stored import THINGS, load_table, open_load, thing
 
 merge = delta_destination.merge_delta_table
 def die(*arguments, **named):
@@ -39,7 +35,7 @@ def die(*arguments, **named):
         merge(*arguments, **named)
     os.kill(os.getpid(), signal.SIGKILL)
 delta_destination.merge_delta_table = die
-with open_load(THINGS) as pipeline, delta_destination.hold_table(pipeline, THINGS, patience_s=0):
+with open_load(THINGS, into=DELTA) as pipeline, delta_destination.hold_table(pipeline, THINGS, patience_s=0):
     load_table(pipeline, THINGS, thing("1", name="new"), thing("3"))
 """
 
@@ -50,15 +46,6 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in choose_warehouse("delta", folder=tmp_path).variables.items():
         monkeypatch.setenv(name, value)
     return tmp_path / "lake"
-
-
-@contextmanager
-def open_load(spec: ResourceSpec) -> Iterator[Pipeline]:
-    with (
-        open_destination(DELTA, database="", patience_s=0) as destination,
-        open_pipeline(spec, destination=destination, dataset=DATASET) as pipeline,
-    ):
-        yield pipeline
 
 
 def names_in(lake: Path) -> dict[str, str]:
@@ -75,7 +62,7 @@ def test_the_destination_goes_by_the_name_and_the_type_that_dlt_knows(lake: Path
 
 
 def test_a_load_is_one_commit(lake: Path) -> None:
-    with open_load(THINGS) as pipeline:
+    with open_load(THINGS, into=DELTA) as pipeline:
         load_table(pipeline, THINGS, *(thing(str(n)) for n in range(100)))
 
     operations = [commit["operation"] for commit in DeltaTable(lake / DATASET / "things").history()]
@@ -84,7 +71,7 @@ def test_a_load_is_one_commit(lake: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_load_that_is_killed_leaves_all_or_nothing_and_the_next_one_mends_it(lake: Path, moment: str) -> None:
-    with open_load(THINGS) as pipeline:
+    with open_load(THINGS, into=DELTA) as pipeline:
         load_table(pipeline, THINGS, thing("1", name="old"), thing("2"))
 
     died = subprocess.run([sys.executable, "-c", DYING_LOAD, moment], env=os.environ, check=False)
@@ -93,50 +80,20 @@ def test_a_load_that_is_killed_leaves_all_or_nothing_and_the_next_one_mends_it(l
     assert names_in(lake) in (
         {"before": {"1": "old", "2": "Thing"}, "after": {"1": "new", "2": "Thing", "3": "Thing"}}[moment],
     )
-    with open_load(THINGS) as pipeline, hold_table(pipeline, THINGS, patience_s=0):
+    with open_load(THINGS, into=DELTA) as pipeline, hold_table(pipeline, THINGS, patience_s=0):
         load_table(pipeline, THINGS, thing("1", name="new"), thing("3"))
     assert names_in(lake) == {"1": "new", "2": "Thing", "3": "Thing"}
 
 
 def test_a_table_is_read_without_an_extension_that_would_have_to_be_downloaded(lake: Path) -> None:
-    with open_load(THINGS) as pipeline:
+    with open_load(THINGS, into=DELTA) as pipeline:
         load_table(pipeline, THINGS, thing("1"))
 
-    with open_load(THINGS) as pipeline, pipeline.sql_client() as client:
+    with open_load(THINGS, into=DELTA) as pipeline, pipeline.sql_client() as client:
         client.execute_sql("SET autoinstall_known_extensions = false")
         assert client.execute_sql("SELECT thing_id FROM invoicing.things") == [("1",)]
         loaded = client.execute_sql("SELECT extension_name FROM duckdb_extensions() WHERE loaded")
     assert "delta" not in {name for (name,) in loaded or ()}
-
-
-def test_a_table_that_is_being_loaded_is_refused_with_the_name_of_who_loads_it(lake: Path) -> None:
-    with (
-        open_load(TAXES) as first,
-        open_load(TAXES) as second,
-        hold_table(first, TAXES, patience_s=0),
-        pytest.raises(
-            WarehouseLockedError,
-            match=r"invoicing\.taxes is in use by the load of taxes \(PID \d+ on .+\), which did not let go",
-        ) as refused,
-        hold_table(second, TAXES, patience_s=0),
-    ):
-        pytest.fail("the table is held")
-
-    assert refused.value.transient
-
-
-def test_a_table_is_waited_for_and_the_wait_says_for_whom(
-    lake: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with open_load(TAXES) as first, open_load(TAXES) as second, ExitStack() as first_turn:
-        first_turn.enter_context(hold_table(first, TAXES, patience_s=0))
-        monkeypatch.setattr("filelock._api.time.sleep", lambda seconds: first_turn.close())
-
-        with hold_table(second, TAXES, patience_s=30):
-            pass
-
-    told = [message.partition(" (PID")[0] for message in caplog.messages if message.startswith("waiting")]
-    assert told == ["waiting for invoicing.taxes, in use by the load of taxes"]
 
 
 def test_first_loads_of_an_empty_dataset_make_its_tables_side_by_side(lake: Path) -> None:
@@ -145,7 +102,7 @@ def test_first_loads_of_an_empty_dataset_make_its_tables_side_by_side(lake: Path
     at_once = Barrier(len(specs))
 
     def load(spec: ResourceSpec) -> None:
-        with open_load(spec) as pipeline, hold_table(pipeline, spec, patience_s=0):
+        with open_load(spec, into=DELTA) as pipeline, hold_table(pipeline, spec, patience_s=0):
             at_once.wait(timeout=60)
             load_table(pipeline, spec, {spec.primary_key: "1"})
 
@@ -159,7 +116,7 @@ def test_storage_without_locks_is_loaded_without_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DESTINATION__WAREHOUSE__BUCKET_URL", "memory://lake")
 
     with (
-        open_load(TAXES) as pipeline,
+        open_load(TAXES, into=DELTA) as pipeline,
         hold_table(pipeline, TAXES, patience_s=0),
         pipeline.destination_client() as client,
     ):
@@ -167,7 +124,7 @@ def test_storage_without_locks_is_loaded_without_one(monkeypatch: pytest.MonkeyP
 
 
 def test_a_commit_that_comes_too_late_is_told_as_one_that_a_later_run_can_make(lake: Path) -> None:
-    with open_load(THINGS) as pipeline:
+    with open_load(THINGS, into=DELTA) as pipeline:
         load_table(pipeline, THINGS, thing("1"))
     first, second = (DeltaTable(lake / DATASET / "things") for _ in range(2))
     first.delete()
@@ -181,7 +138,7 @@ def test_a_commit_that_comes_too_late_is_told_as_one_that_a_later_run_can_make(l
 def test_a_column_of_another_type_is_told_and_a_table_of_somebody_elses_is_no_table(lake: Path) -> None:
     DeltaTable.create(lake / DATASET / "things", schema=pa.schema([("thing_id", pa.string()), ("total", pa.string())]))
 
-    with open_load(THINGS) as pipeline:
+    with open_load(THINGS, into=DELTA) as pipeline:
         found = inspect_table(pipeline, THINGS)
         nothing = inspect_table(pipeline, TAXES)
 

@@ -24,10 +24,10 @@ import pytest
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import DELETED_AT
 from invoice_assets_tests.equality import compare_rows, key_rows
-from invoice_assets_tests.histories import BRIEF_WAITS_S, Change, Kind, Source
 from invoice_assets_tests.postgres import open_postgres
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.reliability.crashed_loads import PATIENCE_S, prepare_processes, run_load, tell_stage
+from invoice_assets_tests.reliability.histories import BRIEF_WAITS_S, Change, Kind, Source
 from invoice_assets_tests.runs import failures_of
 
 Table = dict[str, dict[str, Any]]

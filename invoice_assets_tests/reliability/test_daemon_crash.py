@@ -11,9 +11,9 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.instance.ref import InstanceRef
 
 from invoice_assets.catalog import RESOURCES
-from invoice_assets_tests.daemon import Daemon
 from invoice_assets_tests.equality import compare_rows, key_rows
 from invoice_assets_tests.project import Project
+from invoice_assets_tests.reliability.daemon import Daemon
 from invoice_assets_tests.reliability.daemon_location import LOADED
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.server import Sandbox

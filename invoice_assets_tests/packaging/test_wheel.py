@@ -12,7 +12,7 @@ import pytest
 
 from invoice_assets.catalog import RESOURCES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PARTS = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "invoice_assets", "invoice_assets_tests")
 IMPORT = """
 import pathlib, invoice_assets

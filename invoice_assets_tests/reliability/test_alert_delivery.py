@@ -12,8 +12,8 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from invoice_assets_tests.alerts.receivers import Webhook
-from invoice_assets_tests.daemon import Daemon
-from invoice_assets_tests.defs.alerting.daemon_location import CHECKS
+from invoice_assets_tests.reliability.alert_location import CHECKS
+from invoice_assets_tests.reliability.daemon import Daemon
 
 UNIQUE, PLAUSIBLE, COLUMNS = CHECKS
 
@@ -53,7 +53,7 @@ def webhook() -> Iterator[Webhook]:
 @pytest.fixture
 def daemon(home: Path, instance: DagsterInstance, webhook: Webhook) -> Iterator[Daemon]:
     running = Daemon(
-        home, "invoice_assets_tests.defs.alerting.daemon_location", environment={"INVOICE_ALERT_URLS": webhook.url}
+        home, "invoice_assets_tests.reliability.alert_location", environment={"INVOICE_ALERT_URLS": webhook.url}
     )
     yield running
     running.kill()

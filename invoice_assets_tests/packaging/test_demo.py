@@ -7,7 +7,7 @@ import duckdb
 
 from invoice_assets.catalog import RESOURCES
 from invoice_assets_tests.demo import ROWS
-from invoice_assets_tests.fresh_clone import ROOT, prepare_fresh_clone
+from invoice_assets_tests.packaging.fresh_clone import ROOT, prepare_fresh_clone
 from invoice_assets_tests.runs import names_of_checks
 
 COMMAND = "make demo"

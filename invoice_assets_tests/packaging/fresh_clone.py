@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = ("Makefile", "requirements.lock", "pyproject.toml", "dagster.yaml", "workspace.yaml")
 
 

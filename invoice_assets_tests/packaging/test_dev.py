@@ -10,7 +10,7 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from invoice_assets_tests.fresh_clone import prepare_fresh_clone
+from invoice_assets_tests.packaging.fresh_clone import prepare_fresh_clone
 
 COMMAND = "make dev"
 PATIENT = HTTPAdapter(max_retries=Retry(connect=8, backoff_factor=0.25))

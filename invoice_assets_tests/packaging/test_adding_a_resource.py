@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding_a_resource.md").read_text(encoding="utf-8")
 COPIED = ("invoice_assets", "invoice_assets_tests", "docs", "pyproject.toml", "README.md")
 CHANGE = re.compile(r"^In `([\w./]+)`:\n\n```diff\n(.*?)^```$", re.DOTALL | re.MULTILINE)

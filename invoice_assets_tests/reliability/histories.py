@@ -28,19 +28,20 @@ STAMPED: tuple[Kind, ...] = ("insert", "edit")
 ALL_KINDS: tuple[Kind, ...] = (*STAMPED, "delete", "delete", "delete", "restore", "set_silently", "add_field")
 """Deletions are the most likely, for without them nothing can be restored."""
 
+TEXTS = ("", "A first one", "Zürich", 'the "last" one')
 EDITED_FIELDS = {
-    "invoices": "reference_number",
-    "expenses": "description",
-    "taxes": "tax_name",
-    "contacts": "company_name",
+    "invoices": ("reference_number", TEXTS),
+    "expenses": ("description", TEXTS),
+    "taxes": ("tax_name", TEXTS[1:]),
+    "contacts": ("company_name", TEXTS),
 }
+"""With what they may say: a name that is required and empty is one that the checks rightly call an error."""
 DERIVED_FIELDS = {
     "invoices": "balance",
     "expenses": "total",
     "taxes": "tax_percentage",
     "contacts": "outstanding_receivable_amount",
 }
-TEXTS = ("", "A first one", "Zürich", 'the "last" one')
 AMOUNTS = (Decimal("0.00"), Decimal("-12.50"), Decimal("98765432109.01"))
 NEW_FIELDS = ("cf_region", "cf_größe", "Total", "deleted_at")
 NEW_VALUES = ("north", "", 7, Decimal("1.50"), True, None, ["a", "b"], {"a": 1})
@@ -132,12 +133,13 @@ class Source:
         """Make one change; a deletion leaves the last row, since an empty list marks nothing."""
         self._clock.advance(min(change.wait_s, max(0.0, time.time() - self._clock.now())))
         name, sandbox = change.resource, self.sandbox
-        text, amount = TEXTS[change.pick % len(TEXTS)], AMOUNTS[change.pick % len(AMOUNTS)]
+        field, texts = EDITED_FIELDS[name]
+        text, amount = texts[change.pick % len(texts)], AMOUNTS[change.pick % len(AMOUNTS)]
         match change.kind:
             case "insert":
-                sandbox.insert(name, **{EDITED_FIELDS[name]: text})
+                sandbox.insert(name, **{field: text})
             case "edit":
-                sandbox.edit(name, self._pick_key(change), **{EDITED_FIELDS[name]: text})
+                sandbox.edit(name, self._pick_key(change), **{field: text})
             case "set_silently":
                 sandbox.set_silently(name, self._pick_key(change), **{DERIVED_FIELDS[name]: amount})
             case "delete" if sandbox.count(name) > 1:
