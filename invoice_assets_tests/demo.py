@@ -78,6 +78,7 @@ def main() -> int:
     console.print(
         f"{tokens} access token, {time.monotonic() - started:.1f} s. Tables: {DEFAULT_DATABASE}, schema invoicing."
     )
+    console.print("`make dev` shows them in the Dagster UI.")
     for outcome in outcomes:
         if outcome.error:
             console.print(f"[red]{outcome.error}[/red]")

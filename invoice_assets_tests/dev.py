@@ -18,6 +18,9 @@ from invoice_assets_tests.demo import describe_environment, open_demo_sandbox
 from invoice_assets_tests.local_environment import ENV_FILE, find_api, names_a_real_api
 from invoice_assets_tests.sandbox.environment_file import write_environment_file
 
+QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
+"""Without Dagster's own advice to use `dg`, a package of its own that this project does without."""
+
 
 def main(arguments: list[str]) -> int:
     """Run until interrupted; `arguments` go to `dagster dev`. Returns its exit status."""
@@ -57,7 +60,7 @@ def run_dagster_dev(arguments: list[str], environment: Mapping[str, str]) -> int
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
     command = [str(Path(sys.executable).with_name("dagster")), "dev", *arguments]
-    children.append(subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True))
+    children.append(subprocess.Popen(command, env={**QUIET, **os.environ, **environment}, start_new_session=True))
     return children[0].wait()
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect
 
-VIEWPORT = ViewportSize(width=1440, height=900)
+VIEWPORT = ViewportSize(width=1200, height=860)
+TOOLBAR_PX = 110
+"""Where the graph begins."""
+ZOOM_STEPS = 20
+"""More than there are."""
 LOCATION = "invoice_assets.definitions"
 UNFOLDED = "/asset-groups?expanded=global@global:reference,global@global:source,global@global:transactions"
 """The graph with the assets of its groups, as its own address has it once they are unfolded."""
@@ -70,6 +74,30 @@ class DagsterUi:
     def find_in_tree(self, name: str, *, status: str = "") -> Locator:
         """A group, or an asset with this mark before its name, in the tree beside the graph."""
         return self.page.get_by_role("button", name=f"{status} {name} {name}".lstrip())
+
+    def fit_graph(self, *names: str) -> None:
+        """Drag the graph towards the middle, and zoom out of it until these assets are whole on the screen."""
+        nodes = [self.page.locator("foreignObject").filter(has_text=re.compile(f"^{name}")) for name in names]
+        self._drag((500, 700), (360, 570))
+        for _ in range(ZOOM_STEPS):
+            if all(self._is_whole(node) for node in nodes):
+                return
+            self.press("zoom_out")
+        raise AssertionError(f"not all on the screen: {', '.join(names)}")
+
+    def _drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*start)
+        mouse.down()
+        mouse.move(*end, steps=5)
+        mouse.up()
+
+    def _is_whole(self, node: Locator) -> bool:
+        """Whether it is drawn, which Dagster leaves out far from the screen, and below the search bar."""
+        if node.count() == 0:
+            return False
+        box = node.bounding_box()
+        return box is not None and box["y"] > TOOLBAR_PX and box["y"] + box["height"] < VIEWPORT["height"]
 
     def switch(self, kind: str, name: str, *, on: bool) -> None:
         """Go to a schedule's or a sensor's page and use its switch."""

@@ -62,16 +62,29 @@ def open_sandbox(options: argparse.Namespace) -> Sandbox:
 def describe(sandbox: Sandbox, *, env_file: Path | None) -> None:
     """Print where the sandbox is and how to read from it, and write the .env file if asked to."""
     print(f"The sandbox serves {sandbox.api_base_url}\n", flush=True)
-    addresses = f"--base-url {sandbox.api_base_url} --token-url {sandbox.token_url}"
-    print(f"A grant code for `invoice-assets authorize {addresses}`:", flush=True)
-    print(f"curl --request POST {sandbox.base_url}{ADMIN_PREFIX}/grant_code\n", flush=True)
     print(render_environment(sandbox.environment()), flush=True)
+    describe_authorization(sandbox)
     if env_file is None:
         return
     if write_environment_file(env_file, sandbox.environment()):
         print(f"Wrote {env_file}.", flush=True)
     else:
         print(f"Left {env_file} alone: the sandbox did not write it.", flush=True)
+
+
+def describe_authorization(sandbox: Sandbox) -> None:
+    """Print how to practise `invoice-assets authorize` here, where nobody has an account."""
+    print(
+        f"""To practise `invoice-assets authorize`, in another terminal:
+
+  invoice-assets authorize --base-url {sandbox.api_base_url} --token-url {sandbox.token_url}
+
+The client id and the client secret are those above. Where it asks for a grant code, paste the "result" of:
+
+  curl --silent --request POST {sandbox.base_url}{ADMIN_PREFIX}/grant_code
+""",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
