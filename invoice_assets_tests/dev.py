@@ -1,4 +1,4 @@
-"""`make dev`: `dagster dev`, with a sandbox API beside it unless `.env` names an API of its own.
+"""`make dev`: `dagster dev`, with a sandbox API beside it unless somebody's `.env` names an API.
 
 The sandbox lives in `sandbox/`; `dagster dev` itself is started as a user would start it.
 """
@@ -15,8 +15,8 @@ from types import FrameType
 from dagster import DagsterInstance
 
 from invoice_assets_tests.demo import describe_environment, open_demo_sandbox
-from invoice_assets_tests.local_environment import ENV_FILE, find_api, names_a_real_api
-from invoice_assets_tests.sandbox.environment_file import write_environment_file
+from invoice_assets_tests.local_environment import ENV_FILE, find_api
+from invoice_assets_tests.sandbox.environment_file import is_ours, write_environment_file
 
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 """Without Dagster's own advice to use `dg`, a package of its own that this project does without."""
@@ -33,18 +33,16 @@ def main(arguments: list[str]) -> int:
 @contextmanager
 def open_api() -> Iterator[Mapping[str, str]]:
     """The environment of an API to read from: that of `.env`, or of a sandbox that lives as long as the context."""
-    if names_a_real_api():
-        print(f"Reading from {find_api()}, as .env says.", flush=True)
+    leftover = is_ours(ENV_FILE)
+    if not leftover and (api := find_api()):
+        print(f"Reading from {api}, as .env says.", flush=True)
         yield {}
         return
     with open_demo_sandbox() as sandbox:
         environment = describe_environment(sandbox)
-        if ENV_FILE.exists() and not write_environment_file(ENV_FILE, environment):
-            print(
-                f"Reading from {find_api() or 'nowhere'}, as .env says: it is not the sandbox's to change.", flush=True
-            )
-        else:
-            print(f"Reading from the sandbox API at {sandbox.api_base_url}.", flush=True)
+        if leftover:  # Dagster would take the address of a sandbox that is gone from there.
+            write_environment_file(ENV_FILE, environment)
+        print(f"Reading from the sandbox API at {sandbox.api_base_url}.", flush=True)
         yield environment
 
 

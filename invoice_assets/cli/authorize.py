@@ -20,7 +20,7 @@ from invoice_assets.cli.terminal import FAILING, ask, choose, confirm, read_secr
 from invoice_assets.env_file import ENV_FILE, read_variables, set_variables
 from invoice_assets.errors import InvoicingError
 from invoice_assets.organizations import DATA_CENTERS
-from invoice_assets.settings import read_variable, with_trailing_slash
+from invoice_assets.settings import Settings, read_variable, with_trailing_slash
 from invoice_assets.variables import SettingsError
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def _finish(
         values[TIME_ZONE] = organization.time_zone
     _write(env_file, values)
     say(f"It reads {organization.name!r}.")
+    own = (known | values).get(TIME_ZONE, Settings.time_zone)
+    if organization.time_zone not in ("", own):
+        say(f"Its time zone is {organization.time_zone} and {TIME_ZONE} is {own}: set it, unless other days are meant.")
     return values
 
 
@@ -135,8 +138,10 @@ def _choose_place(known: dict[str, str], *, data_center: str, base_url: str, tok
     if data_center and data_center not in DATA_CENTERS:
         raise SettingsError(f"--data-center is {data_center!r}: give one of {', '.join(DATA_CENTERS)}.")
     set_before = (known.get(BASE_URL, ""), known.get(TOKEN_URL, ""))
+    named_by = "--data-center or --token-url"
     if not (base_url or data_center) and all(set_before) and set_before not in DATA_CENTERS.values():
         base_url, token_url = set_before
+        named_by = f"{TOKEN_URL}, which was set before (or give --data-center)"
     if not base_url:
         default = next((name for name, addresses in DATA_CENTERS.items() if addresses == set_before), "")
         if not data_center:
@@ -146,7 +151,7 @@ def _choose_place(known: dict[str, str], *, data_center: str, base_url: str, tok
     require_protected_transport(base_url, variable="--base-url")
     require_protected_transport(token_url, variable="--token-url")
     say(f"Accounts server: {urlsplit(token_url).netloc}")
-    reach(token_url, variable="--data-center or --token-url")
+    reach(token_url, variable=named_by)
     return Place(base_url=with_trailing_slash(base_url), token_url=token_url)
 
 

@@ -96,8 +96,11 @@ def test_the_only_organisation_is_not_asked_for(run: Run, home: Path) -> None:
 def test_other_lines_of_a_file_stay_and_its_time_zone_too(authorize: Script) -> None:
     (authorize.home / ".env").write_text("# mine\nINVOICE_TIMEZONE=Europe/Berlin\n")
 
-    assert authorize("--organization-id", SECOND)[0] == 0
+    status, printed = authorize("--organization-id", SECOND)
+
+    assert status == 0
     assert (authorize.home / ".env").read_text().startswith("# mine\nINVOICE_TIMEZONE=Europe/Berlin\n")
+    assert "time zone is America/New_York and INVOICE_TIMEZONE is Europe/Berlin: set it" in printed
 
 
 def test_credentials_are_not_replaced_unasked(authorize: Script, sandbox: Sandbox) -> None:
@@ -206,6 +209,17 @@ def test_a_place_that_does_not_exist_is_told(authorize: Script, arguments: list[
 
     assert status == 1
     assert says in printed
+
+
+def test_an_address_from_the_file_that_cannot_be_reached_is_told_with_where_it_is_from(run: Run, home: Path) -> None:
+    with Sandbox(rows=0) as gone:
+        variables = {name: value for name, value in gone.environment().items() if name.endswith("_URL")}
+    (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+
+    status, printed = run("authorize", "--client-id", "1")
+
+    assert status == 1
+    assert "INVOICE_API_TOKEN_URL, which was set before (or give --data-center)." in " ".join(printed.split())
 
 
 def test_a_variable_of_the_environment_that_wins_over_the_file_is_told(

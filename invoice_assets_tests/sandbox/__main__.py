@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from invoice_assets_tests.sandbox.admin import ADMIN_PREFIX
-from invoice_assets_tests.sandbox.environment_file import render_environment, write_environment_file
+from invoice_assets_tests.sandbox.environment_file import render_variables, write_environment_file
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import DEFAULT_HISTORY, Sandbox
 
@@ -61,15 +61,16 @@ def open_sandbox(options: argparse.Namespace) -> Sandbox:
 
 def describe(sandbox: Sandbox, *, env_file: Path | None) -> None:
     """Print where the sandbox is and how to read from it, and write the .env file if asked to."""
-    print(f"The sandbox serves {sandbox.api_base_url}\n", flush=True)
-    print(render_environment(sandbox.environment()), flush=True)
+    variables = sandbox.environment()
+    print(f"The sandbox serves {sandbox.api_base_url}", flush=True)
+    if env_file is not None:
+        is_written = write_environment_file(env_file, variables)
+        print(
+            f"Wrote {env_file}." if is_written else f"Left {env_file} alone: it is not as a sandbox wrote it.",
+            flush=True,
+        )
+    print(f"\n{render_variables(variables)}", flush=True)
     describe_authorization(sandbox)
-    if env_file is None:
-        return
-    if write_environment_file(env_file, sandbox.environment()):
-        print(f"Wrote {env_file}.", flush=True)
-    else:
-        print(f"Left {env_file} alone: the sandbox did not write it.", flush=True)
 
 
 def describe_authorization(sandbox: Sandbox) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from invoice_assets_tests.sandbox.environment_file import MARKER
+from invoice_assets_tests.sandbox.environment_file import is_ours, write_environment_file
 from invoice_assets_tests.sandbox_behaviour.client import TIMEOUT_S, Client
 from invoice_assets_tests.sandbox_behaviour.conftest import OpenSandbox
 
@@ -149,18 +149,20 @@ def test_an_occupied_port_is_replaced_by_a_free_one() -> None:
             assert f":{port}/" not in "".join(lines[1:])
 
 
-def test_the_env_file_is_private_and_replaces_only_its_own_kind(tmp_path: Path) -> None:
-    own, foreign = tmp_path / "own.env", tmp_path / "foreign.env"
-    own.write_text(f"{MARKER}\nOLD=1\n")
+def test_the_env_file_is_private_and_replaces_only_what_a_sandbox_wrote_and_nobody_changed(tmp_path: Path) -> None:
+    own, foreign, changed = (tmp_path / f"{name}.env" for name in ("own", "foreign", "changed"))
+    for path in (own, changed):
+        write_environment_file(path, {"OLD": "1"})
     own.chmod(0o644)
     foreign.write_text("MINE=1\n")
+    changed.write_text(changed.read_text() + "MINE=1\n")
 
-    for path, said in ((own, "Wrote"), (foreign, "Left")):
-        with _running("--port", "0", "--env-file", str(path)) as (process, _):
-            assert process.stdout is not None
-            rest = [process.stdout.readline(), process.stdout.readline()]
-            assert any(line.startswith(said) for line in rest)
+    for path, said in ((own, "Wrote"), (foreign, "Left"), (changed, "Left")):
+        with _running("--port", "0", "--env-file", str(path)) as (_, lines):
+            assert any(line.startswith(f"{said} {path}") for line in lines)
 
-    assert own.read_text().startswith(f"{MARKER}\nINVOICE_API_BASE_URL=http://127.0.0.1:")
+    assert is_ours(own)
+    assert "INVOICE_API_BASE_URL=http://127.0.0.1:" in own.read_text()
     assert stat.S_IMODE(os.stat(own).st_mode) == 0o600
     assert foreign.read_text() == "MINE=1\n"
+    assert changed.read_text().endswith("OLD=1\nMINE=1\n")
