@@ -49,9 +49,14 @@ def find_copies() -> Iterator[tuple[str, str]]:
 COPIED = {source: target.replace("${DAGSTER_HOME}", "/opt/dagster/dagster_home") for source, target in find_copies()}
 
 
+def find_own_commands() -> list[list[str]]:
+    """What each image runs where it is not told otherwise."""
+    return [yaml.safe_load(rest) for word, rest in INSTRUCTIONS if word == "CMD"]
+
+
 def find_commands() -> Iterator[tuple[str, list[str]]]:
-    """All that is run in the image: its own command, and the command and the health check of each role."""
-    yield "image", yaml.safe_load(dict(INSTRUCTIONS)["CMD"])
+    """All that is run in the images: their own commands, and the command and the health check of each role."""
+    yield from zip(("role", "one-container"), find_own_commands(), strict=True)
     for name, service in ROLES.items():
         if "command" in service:
             yield name, service["command"]
@@ -90,6 +95,12 @@ def test_nothing_but_what_the_image_copies_is_sent_to_docker() -> None:
         path for path in sent if not any(path == source or Path(source) in Path(path).parents for source in COPIED)
     ] == []
     assert "invoice_assets/definitions.py" in sent
+
+
+def test_every_role_is_the_image_of_roles() -> None:
+    stages = [rest.partition(" AS ")[2] for word, rest in INSTRUCTIONS if word == "FROM"]
+
+    assert {service["build"]["target"] for service in ROLES.values()} <= {*stages} == {"build", "role", ""}
 
 
 def test_the_image_runs_as_a_user_who_is_not_root() -> None:

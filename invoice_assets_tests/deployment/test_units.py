@@ -20,7 +20,13 @@ SERVICES = {name: path for name, path in UNITS.items() if path.suffix == ".servi
 GUIDE = CHECKOUT / "docs" / "deploy.md"
 INSTALLED = "/opt/invoice_assets/"
 COMMANDS_FOLDER = f"{INSTALLED}.venv/bin/"
-OF_OTHER_PROGRAMS = {"DAGSTER_HOME", "DAGSTER_WEBSERVER_HOST", "DAGSTER_WEBSERVER_PORT", "PYTHONWARNINGS"}
+OF_OTHER_PROGRAMS = {
+    "DAGSTER_EVENT_BATCH_SIZE",
+    "DAGSTER_HOME",
+    "DAGSTER_WEBSERVER_HOST",
+    "DAGSTER_WEBSERVER_PORT",
+    "PYTHONWARNINGS",
+}
 OF_THE_DEPLOYMENT = {"DAGSTER_POSTGRES_URL", "INVOICE_CODE_SERVER_HOST", "INVOICE_CODE_SERVER_PORT"}
 """Variables that files of `deploy/` read and the project does not."""
 
