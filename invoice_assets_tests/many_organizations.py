@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult
 
@@ -20,6 +19,7 @@ from invoice_assets_tests.organizations_file import describe_organizations
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
+from invoice_assets_tests.warehouses import query_duckdb
 
 ZONES = {"acme": "Europe/Berlin", "globex": "America/New_York"}
 """The organisations by their slugs, with their time zones."""
@@ -76,7 +76,4 @@ class Deployment:
         """The rows that a statement gives in the warehouse."""
         if self._postgres_url:
             return Postgres.execute(sql, url=self._postgres_url)
-        with duckdb.connect() as connection:
-            connection.execute(f"ATTACH '{self.database}' AS warehouse (READ_ONLY)")
-            connection.execute("USE warehouse")
-            return connection.execute(sql).fetchall()
+        return query_duckdb(sql, database=self.database)

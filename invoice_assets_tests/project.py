@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import duckdb
 import pytest
 from dagster import (
     AssetCheckEvaluation,
@@ -27,7 +26,7 @@ from invoice_assets.settings import Settings
 from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.runs import QUIET, select_all_partitions, select_partitions
 from invoice_assets_tests.sandbox.server import Sandbox
-from invoice_assets_tests.warehouses import Warehouse, choose_warehouse
+from invoice_assets_tests.warehouses import Warehouse, choose_warehouse, query_duckdb
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 """What gives the rows of a statement in a warehouse."""
@@ -101,11 +100,7 @@ class Project:
         """The rows that a statement gives in the warehouse, where the tables stand in the schema `invoicing`."""
         if self._postgres_url:
             return Postgres.execute(sql, url=self._postgres_url)
-        with duckdb.connect() as connection:
-            connection.execute(f"ATTACH '{self.database}' AS warehouse")
-            connection.execute("USE warehouse")
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
+        return query_duckdb(sql, database=self.database)
 
     def read_table(self, name: str) -> list[dict[str, Any]]:
         """Every row of a resource's table; see the function of this name."""

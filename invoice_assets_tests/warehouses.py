@@ -6,6 +6,9 @@ What must be true of every one of them is tested in `contract/`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from invoice_assets.destinations import (
     DELTA,
@@ -47,6 +50,15 @@ def find_warehouse(environ: Mapping[str, str]) -> Warehouse:
     settings = Settings.from_env(environ)
     theirs = {name: value for name, value in environ.items() if name.startswith("DESTINATION__")}
     return Warehouse(destination=settings.destination, variables=theirs | _name(settings.destination))
+
+
+def query_duckdb(sql: str, *, database: Path) -> list[tuple[Any, ...]]:
+    """The rows that a statement gives in a file; it names tables by their schemas, and instants are in UTC."""
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{database}' AS warehouse")
+        connection.execute("USE warehouse")
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(sql).fetchall()
 
 
 def _name(destination: DestinationSpec) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import AssetKey, ExecuteInProcessResult
 
@@ -27,14 +26,6 @@ def project(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def checks_of(result: ExecuteInProcessResult) -> dict[str, str]:
     """What each check of a run has to say; nothing where it passed."""
     return {one.check_name: one.description or "" for one in result.get_asset_check_evaluations()}
-
-
-def change_warehouse(project: Project, *statements: str) -> None:
-    with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{project.database}' AS warehouse")
-        connection.execute("USE warehouse")
-        for statement in statements:
-            connection.execute(statement)
 
 
 def metadata_of(result: ExecuteInProcessResult, name: str) -> dict[str, Any]:
@@ -68,8 +59,7 @@ def test_a_view_over_a_table_that_is_not_there_says_which_to_load(project: Proje
 def test_a_view_that_counts_deleted_rows_or_drafts_is_found_out(project: Project) -> None:
     """Somebody has put another in its place, without the conditions."""
     project.materialize(reports=["receivables_by_age"], with_checks=False)
-    change_warehouse(
-        project,
+    for statement in (
         "UPDATE invoicing.invoices SET status = 'sent', balance = 10, total = 10, currency_code = 'EUR'",
         "UPDATE invoicing.invoices SET deleted_at = NOW() WHERE invoice_id IN "
         "(SELECT invoice_id FROM invoicing.invoices ORDER BY 1 LIMIT 1)",
@@ -78,7 +68,8 @@ def test_a_view_that_counts_deleted_rows_or_drafts_is_found_out(project: Project
         "CREATE OR REPLACE VIEW invoicing_reporting.receivables_by_age AS SELECT currency_code, 'current' AS age, "
         "CAST(0 AS BIGINT) AS days_overdue_from, COUNT(*) AS invoices, CAST(SUM(balance) AS DECIMAL(28, 6)) AS balance "
         "FROM invoicing.invoices GROUP BY currency_code",
-    )
+    ):
+        project.query(statement)
 
     found = check(project, "receivables_by_age")
     mended = project.materialize(reports=["receivables_by_age"])
@@ -93,11 +84,10 @@ def test_a_view_that_counts_deleted_rows_or_drafts_is_found_out(project: Project
 
 def test_an_amount_that_has_become_a_float_is_found_out(project: Project) -> None:
     project.materialize(reports=["top_debtors"], with_checks=False)
-    change_warehouse(
-        project,
+    project.query(
         "CREATE OR REPLACE VIEW invoicing_reporting.top_debtors AS SELECT 1 AS place, customer_id, customer_name, "
         "currency_code, COUNT(*) AS invoices, CAST(SUM(balance) AS DOUBLE) AS balance, "
-        "MIN(due_date) AS oldest_due_date FROM invoicing.invoices GROUP BY ALL",
+        "MIN(due_date) AS oldest_due_date FROM invoicing.invoices GROUP BY ALL"
     )
 
     assert check(project, "top_debtors")[COLUMNS] == (
@@ -107,7 +97,7 @@ def test_an_amount_that_has_become_a_float_is_found_out(project: Project) -> Non
 
 def test_a_view_that_is_gone_fails_every_check_with_what_to_do(project: Project) -> None:
     project.materialize(reports=["top_debtors"], with_checks=False)
-    change_warehouse(project, "DROP VIEW invoicing_reporting.top_debtors")
+    project.query("DROP VIEW invoicing_reporting.top_debtors")
 
     assert set(check(project, "top_debtors").values()) == {
         "top_debtors does not exist yet: materialize its asset first"
