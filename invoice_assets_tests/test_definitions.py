@@ -17,6 +17,8 @@ from invoice_assets_tests.runs import names_of_checks
 from invoice_assets_tests.sandbox.server import Sandbox
 
 LOAD = "import invoice_assets.definitions as d; print(len(list(d.defs.resolve_all_asset_keys())))"
+OF_LOADS = {"dlt.sources.helpers.rest_client", "duckdb", "pyarrow", "requests"}
+"""What only a load needs, and takes as long to import as all the rest of the definitions."""
 
 
 def test_definitions_load_with_an_empty_environment_and_leave_nothing_behind(tmp_path: Path) -> None:
@@ -32,6 +34,15 @@ def test_definitions_load_with_an_empty_environment_and_leave_nothing_behind(tmp
     assert loaded.stdout == "10\n"
     assert loaded.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_definitions_load_without_what_only_a_load_needs() -> None:
+    """Each run, each tick of a sensor in a new process and each command that asks Dagster begins with them."""
+    listed = f"{LOAD}; import sys; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "dagster" in modules
+    assert OF_LOADS & {*modules} == set()
 
 
 def test_every_resource_is_one_asset_with_every_check_beside_the_api_that_they_come_from() -> None:

@@ -20,13 +20,13 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
-from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.partitions import count_by_partition
 from invoice_assets.defs.progress import count, tell_quota
 from invoice_assets.defs.translator import build_api_key, build_table_schema
 from invoice_assets.ingest.windows import Window
 
 if TYPE_CHECKING:
+    from invoice_assets.api.session import ApiUsage
     from invoice_assets.defs.loads import Load
 
 COMPLETE_PARTITION = "partition_is_complete"
@@ -51,6 +51,15 @@ class LoadFacts:
     """Live rows in the table after the load."""
     quota_remaining: int | None = None
     """Requests of the day that were left after it, where the API has told."""
+
+
+def summarize(load: "Load") -> str:
+    """What a load has read, for how much, and what is in its table now."""
+    elapsed_s = sum(load.stages_s.values())
+    read = f"read {count(load.census.rows, 'row')} in {count(load.usage.requests, 'request')} and {elapsed_s:.1f} s"
+    table = f"{count(load.rows_in_table, 'row')} in {load.table_name}"
+    deleted = [f"{load.rows_marked_deleted:,} marked deleted"] if load.rows_marked_deleted else []
+    return f"{load.spec.label}: {', '.join([read, table, *deleted, *tell_quota(load.usage)])}"
 
 
 def describe_load(load: "Load") -> dict[str, Any]:
@@ -108,7 +117,7 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
     )
 
 
-def _describe_usage(usage: ApiUsage) -> dict[str, int]:
+def _describe_usage(usage: "ApiUsage") -> dict[str, int]:
     quota = {} if usage.quota_remaining is None else {"quota_remaining": usage.quota_remaining}
     return {"api_requests": usage.requests, "api_requests_failed": usage.failed_attempts, **quota}
 
@@ -156,12 +165,3 @@ def _collect_warnings(load: "Load") -> list[str]:
             "meanwhile may have hidden a row."
         )
     return warnings
-
-
-def summarize(load: "Load") -> str:
-    """What a load has read, for how much, and what is in its table now."""
-    elapsed_s = sum(load.stages_s.values())
-    read = f"read {count(load.census.rows, 'row')} in {count(load.usage.requests, 'request')} and {elapsed_s:.1f} s"
-    table = f"{count(load.rows_in_table, 'row')} in {load.table_name}"
-    deleted = [f"{load.rows_marked_deleted:,} marked deleted"] if load.rows_marked_deleted else []
-    return f"{load.spec.label}: {', '.join([read, table, *deleted, *tell_quota(load.usage)])}"

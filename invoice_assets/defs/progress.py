@@ -5,12 +5,14 @@ What has come of the load lives in `load_metadata.py`.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from invoice_assets.api.session import ApiUsage
-from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.windows import Window, parse_instant
 from invoice_assets.resource_spec import ResourceSpec
+
+if TYPE_CHECKING:
+    from invoice_assets.api.session import ApiUsage
+    from invoice_assets.ingest.paging import ScanReport
 
 PROGRESS_PAGES = 25
 """Pages between two lines of progress: a quarter of what the API grants in a minute."""
@@ -35,7 +37,7 @@ class ProgressLog:
         spec: ResourceSpec,
         log: Log,
         *,
-        usage: ApiUsage,
+        usage: "ApiUsage",
         window: Window,
         rows_before: int | Callable[[], int],
         begun_at: datetime | None = None,
@@ -47,7 +49,7 @@ class ProgressLog:
         self._rows_before = rows_before
         self._begun_at = begun_at or datetime.now(UTC)
 
-    def note(self, report: ScanReport) -> None:
+    def note(self, report: "ScanReport") -> None:
         """Take in a page that has been read."""
         if report.pages % PROGRESS_PAGES:
             return
@@ -62,7 +64,7 @@ class ProgressLog:
             parts.append(f"about {timedelta(seconds=round(elapsed_s * (1 - share) / share))} to go")
         self._log.info(f"{self._spec.label}: {', '.join(parts)}")
 
-    def _estimate_share_done(self, report: ScanReport) -> float | None:
+    def _estimate_share_done(self, report: "ScanReport") -> float | None:
         """By time where rows come in its order and the window has a start, else by the rows there were before."""
         if report.last_stamp and self._window.start:
             end = self._window.end or datetime.now(UTC)
@@ -78,7 +80,7 @@ def count(number: int, of: str) -> str:
     return f"{number:,} {of}{'' if number == 1 else 's'}"
 
 
-def tell_quota(usage: ApiUsage) -> list[str]:
+def tell_quota(usage: "ApiUsage") -> list[str]:
     """What is left of the day's quota, where the API has said it."""
     left = usage.quota_remaining
     return [] if left is None else [f"{count(left, 'request')} of the day's quota left"]
