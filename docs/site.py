@@ -25,12 +25,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Place docs/ at docs/, and add the pages beside it and whatever file a page links to."""
+    """Place docs/ at docs/, and add the pages beside it, whatever file a page links to, and the style."""
     root = Path(config.docs_dir).parent
     for file in [file for file in files if file.src_dir == config.docs_dir]:
         files.remove(file)
+    styles = [root / name for name in config.extra_css]
     pages = [*(root / name for name in PAGES_BESIDE), *sorted(Path(config.docs_dir).rglob("*.md"))]
-    for path in dict.fromkeys([*pages, *find_linked_files(pages, root=root)]):
+    for path in dict.fromkeys([*pages, *find_linked_files(pages, root=root), *styles]):
         name = path.relative_to(root).as_posix()
         files.append(File(name, str(root), config.site_dir, config.use_directory_urls))
     return files
