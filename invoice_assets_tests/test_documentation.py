@@ -4,7 +4,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from docs import (
@@ -20,7 +19,6 @@ from docs.reference_diagram import render_diagram
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.destinations import DESTINATIONS
 from invoice_assets.reporting.views import REPORT_VIEWS
-from invoice_assets_tests.warehouses import query_duckdb
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -66,28 +64,6 @@ def test_the_queries_of_reports_are_those_that_the_views_are_made_from() -> None
 
     assert report_queries.replace_reports(text) == text, "run `make docs`"
     assert all(view.sql.rstrip() in text for view in REPORT_VIEWS)
-
-
-def test_a_view_can_be_read_in_a_duckdb_file_that_is_opened_as_the_page_on_reports_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Under the name of the file, `invoicing.invoices` in a view is ambiguous."""
-    monkeypatch.chdir(tmp_path)
-    database = tmp_path / "data" / "invoicing.duckdb"
-    database.parent.mkdir()
-    query_duckdb("CREATE SCHEMA invoicing; CREATE SCHEMA invoicing_reporting", database=database)
-    query_duckdb("CREATE TABLE invoicing.invoices AS SELECT 'EUR' AS age", database=database)
-    view = "CREATE VIEW invoicing_reporting.receivables_by_age AS SELECT *, 1, 2 FROM invoicing.invoices"
-    query_duckdb(view, database=database)
-    text = report_queries.PAGE.read_text(encoding="utf-8")
-    (opening,) = re.findall(r'^duckdb -cmd "(.*)"$', text, re.MULTILINE)
-    (query,) = re.findall(r"^SELECT \* FROM invoicing_reporting.*$", text, re.MULTILINE)
-
-    with duckdb.connect() as connection:
-        connection.execute(opening)
-        assert connection.execute(query).fetchall() == [("EUR", 1, 2)]
-    with duckdb.connect(str(database)) as connection, pytest.raises(duckdb.BinderException, match="Ambiguous"):
-        connection.execute(query)
 
 
 def test_the_metrics_are_those_that_the_code_records() -> None:

@@ -75,7 +75,7 @@ class Report:
     @property
     def table_name(self) -> str:
         """The view as it is called in the warehouse."""
-        return f"{qualify(self.settings.dataset, self.settings.slug)}_{GROUP}.{self.name}"
+        return f"{qualify(self.settings.dataset, self.settings.slug)}.{self.name}"
 
     def trace_columns(self) -> TableColumnLineage:
         """The columns of the tables that each of its columns is made from."""

@@ -20,7 +20,7 @@ from sqlglot.lineage import lineage
 from invoice_assets.errors import PermanentError
 from invoice_assets.ingest.tables import open_job_client, read_types
 from invoice_assets.ingest.views import make_view
-from invoice_assets.reporting.views import TABLES, VIEWS, ReportView, Total
+from invoice_assets.reporting.views import ReportView, Total
 from invoice_assets.resource_spec import DELETED_AT, ResourceSpec
 
 WRITTEN_FOR = "duckdb"
@@ -62,23 +62,20 @@ class ViewInspection:
 @cache
 def find_tables(sql: str) -> tuple[str, ...]:
     """The names of the tables that a statement reads, in its order."""
-    found = sqlglot.parse_one(sql, read=WRITTEN_FOR).find_all(exp.Table, bfs=False)
-    return tuple(dict.fromkeys(table.name for table in found if table.db == TABLES))
+    return tuple(dict.fromkeys(table.name for table in _find_tables(sqlglot.parse_one(sql, read=WRITTEN_FOR))))
 
 
 def find_column_sources(view: ReportView, catalog: Mapping[str, ResourceSpec]) -> dict[str, list[tuple[str, str]]]:
     """The tables and columns that each of the view's columns is made from; none for a count of rows."""
     schema = {
-        TABLES: {
-            name: {column.name: column.data_type for column in catalog[name].columns} | {DELETED_AT: "timestamp"}
-            for name in find_tables(view.sql)
-        }
+        name: {column.name: column.data_type for column in catalog[name].columns} | {DELETED_AT: "timestamp"}
+        for name in find_tables(view.sql)
     }
     return {column.name: _trace(column.name, view.sql, schema) for column in view.columns}
 
 
 def make_report_view(pipeline: Pipeline, view: ReportView, *, time_zone: str) -> None:
-    """Make the view, or make it anew, beside the pipeline's dataset; today is the day in the time zone.
+    """Make the view, or make it anew, in the pipeline's dataset; today is the day in the time zone.
 
     Raises:
         TablesMissingError: A table that it reads does not exist yet.
@@ -92,9 +89,7 @@ def make_report_view(pipeline: Pipeline, view: ReportView, *, time_zone: str) ->
             f"{'it' if len(missing) == 1 else 'them'} first, then materialize it again."
         )
     with pipeline.sql_client() as client:
-        select = translate(view.sql, client, time_zone=time_zone)
-        with client.with_alternative_dataset_name(_name_dataset(client, VIEWS)):
-            make_view(client, view.name, select)
+        make_view(client, view.name, translate(view.sql, client, time_zone=time_zone, is_view=True))
 
 
 def inspect_report_view(
@@ -106,8 +101,7 @@ def inspect_report_view(
     """
     with open_job_client(pipeline) as job_client:
         client = job_client.sql_client
-        with client.with_alternative_dataset_name(_name_dataset(client, VIEWS)):
-            types = read_types(job_client, [view.name]).get(view.name)
+        types = read_types(job_client, [view.name]).get(view.name)
         if not types:
             return None
         totals = [total for total in view.totals if total.column in types]
@@ -136,7 +130,7 @@ def read_report_view(pipeline: Pipeline, view: ReportView, *, order_by: Sequence
     """
     names = [column.name for column in view.columns]
     with pipeline.sql_client() as client:
-        statement = f"SELECT {', '.join(names)} FROM {VIEWS}.{view.name} ORDER BY {', '.join(order_by)}"
+        statement = f"SELECT {', '.join(names)} FROM {view.name} ORDER BY {', '.join(order_by)}"
         try:
             rows = client.execute_sql(translate(statement, client)) or ()
         except DatabaseUndefinedRelation as error:
@@ -144,26 +138,31 @@ def read_report_view(pipeline: Pipeline, view: ReportView, *, order_by: Sequence
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def translate(sql: str, client: SqlClientBase[Any], *, time_zone: str = "UTC") -> str:
-    """A statement written for DuckDB and the default datasets, as the client's warehouse and datasets have it."""
+def translate(sql: str, client: SqlClientBase[Any], *, time_zone: str = "UTC", is_view: bool = False) -> str:
+    """A statement written for DuckDB, as the client's warehouse and dataset have it.
+
+    A view of DuckDB keeps the tables' bare names, which are looked for in its own schema: with the schema's name before
+    them they would be ambiguous in a file that has the same name, as `invoicing.duckdb` has.
+    """
     statement = sqlglot.parse_one(sql, read=WRITTEN_FOR)
+    dialect = client.capabilities.sqlglot_dialect or WRITTEN_FOR
     for zone in statement.find_all(exp.AtTimeZone):
         zone.set("zone", exp.Literal.string(time_zone))
-    for table in list(statement.find_all(exp.Table)):
-        if table.db in (TABLES, VIEWS):
+    if not (is_view and dialect == "duckdb"):
+        for table in _find_tables(statement):
             table.replace(_name_table(client, table))
-    return statement.sql(dialect=client.capabilities.sqlglot_dialect or WRITTEN_FOR, comments=False)
+    return statement.sql(dialect=dialect, comments=False)
 
 
-def _name_dataset(client: SqlClientBase[Any], dataset: str) -> str:
-    """What one of the SQL files' datasets is called here: that of the views stands beside that of the tables."""
-    return dataset.replace(TABLES, client.dataset_name)
+def _find_tables(statement: exp.Expr) -> list[exp.Table]:
+    """What the statement reads that is not a part of itself."""
+    parts = {part.alias for part in statement.find_all(exp.CTE)}
+    return [table for table in statement.find_all(exp.Table, bfs=False) if table.name not in parts]
 
 
 def _name_table(client: SqlClientBase[Any], table: exp.Table) -> exp.Table:
     """The table as the client calls it; the statement goes on to call it as it did."""
-    dataset = _name_dataset(client, table.db)
-    *where, name = client.make_qualified_table_name_path(table.name, quote=False, dataset_name=dataset)
+    *where, name = client.make_qualified_table_name_path(table.name, quote=False)
     catalog, db = [None, *where][-2:]
     return exp.table_(name, db=db, catalog=catalog, quoted=True, alias=table.alias_or_name)
 
@@ -173,7 +172,7 @@ def _trace(column: str, sql: str, schema: Mapping[str, Any]) -> list[tuple[str, 
     leaves = [
         (node.expression.name, node.name.rpartition(".")[2])
         for node in lineage(column, sql, schema=dict(schema), dialect=WRITTEN_FOR).walk()
-        if isinstance(node.expression, exp.Table) and node.expression.db == TABLES
+        if isinstance(node.expression, exp.Table)
     ]
     return [(table, name) for table, name in sorted(set(leaves)) if name != "*"]
 
@@ -183,8 +182,8 @@ def _write_sums(view: ReportView, total: Total, spec: ResourceSpec) -> Iterator[
     has_currency = any(column.name == "currency_code" for column in spec.columns)
     currency, group = ("currency_code", " GROUP BY currency_code") if has_currency else ("CAST(NULL AS TEXT)", "")
     sides = {
-        "view": (total.column, f"{VIEWS}.{view.name}"),
-        "table": (total.amount, f"{TABLES}.{spec.name} WHERE {DELETED_AT} IS NULL AND {total.predicate}"),
+        "view": (total.column, view.name),
+        "table": (total.amount, f"{spec.name} WHERE {DELETED_AT} IS NULL AND {total.predicate}"),
     }
     for side, (amount, source) in sides.items():
         summed = f"CAST(COALESCE(SUM({amount}), 0) AS DECIMAL(28, 6))"

@@ -13,7 +13,7 @@ owed AS (
       WHEN invoices.due_date < today.day THEN 1
       ELSE 0
     END AS days_overdue_from
-  FROM invoicing.invoices
+  FROM invoices
   CROSS JOIN today
   WHERE invoices.deleted_at IS NULL
     AND invoices.status NOT IN ('draft', 'void')

@@ -1,12 +1,12 @@
 -- What was invoiced and what was credited, tax included, by the month of the document's date.
 WITH documents AS (
   SELECT date, currency_code, 1 AS invoices, 0 AS credit_notes, total AS invoiced, 0 AS credited
-  FROM invoicing.invoices
+  FROM invoices
   WHERE deleted_at IS NULL
     AND status NOT IN ('draft', 'void')
   UNION ALL
   SELECT date, currency_code, 0 AS invoices, 1 AS credit_notes, 0 AS invoiced, total AS credited
-  FROM invoicing.credit_notes
+  FROM credit_notes
   WHERE deleted_at IS NULL
     AND status NOT IN ('draft', 'void')
 )

@@ -7,7 +7,7 @@ WITH taxed AS (
     0 AS payments,
     total - total_without_tax AS tax_paid,
     0 AS tax_withheld
-  FROM invoicing.expenses
+  FROM expenses
   WHERE deleted_at IS NULL
     AND total <> total_without_tax
   UNION ALL
@@ -18,8 +18,8 @@ WITH taxed AS (
     1 AS payments,
     0 AS tax_paid,
     customer_payments.tax_amount_withheld AS tax_withheld
-  FROM invoicing.customer_payments
-  LEFT JOIN invoicing.contacts ON contacts.contact_id = customer_payments.customer_id
+  FROM customer_payments
+  LEFT JOIN contacts ON contacts.contact_id = customer_payments.customer_id
   WHERE customer_payments.deleted_at IS NULL
     AND customer_payments.tax_amount_withheld <> 0
 )

@@ -10,7 +10,7 @@ owed AS (
     invoices.due_date,
     invoices.balance,
     CASE WHEN invoices.due_date < today.day THEN invoices.balance ELSE 0 END AS overdue
-  FROM invoicing.invoices
+  FROM invoices
   CROSS JOIN today
   WHERE invoices.deleted_at IS NULL
     AND invoices.status NOT IN ('draft', 'void')

@@ -8,7 +8,7 @@ WITH credits AS (
     0 AS payments,
     balance AS credit_note_balance,
     0 AS unused_payments
-  FROM invoicing.credit_notes
+  FROM credit_notes
   WHERE deleted_at IS NULL
     AND status NOT IN ('draft', 'void')
     AND balance <> 0
@@ -21,8 +21,8 @@ WITH credits AS (
     1 AS payments,
     0 AS credit_note_balance,
     customer_payments.unused_amount AS unused_payments
-  FROM invoicing.customer_payments
-  LEFT JOIN invoicing.contacts ON contacts.contact_id = customer_payments.customer_id
+  FROM customer_payments
+  LEFT JOIN contacts ON contacts.contact_id = customer_payments.customer_id
   WHERE customer_payments.deleted_at IS NULL
     AND customer_payments.unused_amount <> 0
 )

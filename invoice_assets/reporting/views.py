@@ -1,16 +1,13 @@
 """The views of the group `reporting`: what each holds, its columns, and what its sums must come to in the tables.
 
-The SQL of each stands in the file of its name beside this one, written for DuckDB in the dataset `invoicing`; the same
-file is in docs/reporting.md. How it becomes a view elsewhere lives in `ingest/report_views.py`.
+The SQL of each stands in the file of its name beside this one, written for DuckDB and to be run in the dataset of its
+tables; the same file is in docs/reporting.md. How it becomes a view elsewhere lives in `ingest/report_views.py`.
 """
 
 from dataclasses import dataclass
 from importlib.resources import files
 
 from invoice_assets.resource_spec import Column, date, integer, money, text
-
-TABLES, VIEWS = "invoicing", "invoicing_reporting"
-"""The datasets that the SQL files name; in a warehouse they are called as the settings say."""
 
 ISSUED = "status NOT IN ('draft', 'void')"
 """Documents that count: a draft is not issued yet, a void one no more."""

@@ -32,7 +32,7 @@ def test_the_report_shows_a_picture_and_a_table_of_the_view_s_figures(project: P
     ]
     shown: dict[str, Any] = {name: value.value for name, value in told.items()}
     stored = project.query(
-        "SELECT currency_code, age, invoices, balance FROM invoicing_reporting.receivables_by_age ORDER BY 1, 2"
+        "SELECT currency_code, age, invoices, balance FROM invoicing.receivables_by_age ORDER BY 1, 2"
     )
     picture = ElementTree.fromstring(b64decode(str(shown["receivables"]).removeprefix(PREFIX).removesuffix(")")))
     assert stored

@@ -1,11 +1,14 @@
 """What a run tells of a view and what its checks find; the figures themselves: `reporting/test_views.py`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from dagster import AssetKey, ExecuteInProcessResult
 
+from docs.report_queries import PAGE
 from invoice_assets.defs.report_claims import ReportCheckName
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import failures_of
@@ -65,7 +68,7 @@ def test_a_view_that_counts_deleted_rows_or_drafts_is_found_out(project: Project
         "(SELECT invoice_id FROM invoicing.invoices ORDER BY 1 LIMIT 1)",
         "UPDATE invoicing.invoices SET status = 'draft' WHERE invoice_id IN "
         "(SELECT invoice_id FROM invoicing.invoices ORDER BY 1 DESC LIMIT 1)",
-        "CREATE OR REPLACE VIEW invoicing_reporting.receivables_by_age AS SELECT currency_code, 'current' AS age, "
+        "CREATE OR REPLACE VIEW invoicing.receivables_by_age AS SELECT currency_code, 'current' AS age, "
         "CAST(0 AS BIGINT) AS days_overdue_from, COUNT(*) AS invoices, CAST(SUM(balance) AS DECIMAL(28, 6)) AS balance "
         "FROM invoicing.invoices GROUP BY currency_code",
     ):
@@ -85,7 +88,7 @@ def test_a_view_that_counts_deleted_rows_or_drafts_is_found_out(project: Project
 def test_an_amount_that_has_become_a_float_is_found_out(project: Project) -> None:
     project.materialize(reports=["top_debtors"], with_checks=False)
     project.query(
-        "CREATE OR REPLACE VIEW invoicing_reporting.top_debtors AS SELECT 1 AS place, customer_id, customer_name, "
+        "CREATE OR REPLACE VIEW invoicing.top_debtors AS SELECT 1 AS place, customer_id, customer_name, "
         "currency_code, COUNT(*) AS invoices, CAST(SUM(balance) AS DOUBLE) AS balance, "
         "MIN(due_date) AS oldest_due_date FROM invoicing.invoices GROUP BY ALL"
     )
@@ -95,9 +98,25 @@ def test_an_amount_that_has_become_a_float_is_found_out(project: Project) -> Non
     )
 
 
+def test_views_are_read_as_the_page_on_reports_opens_the_file_and_under_any_other_name(project: Project) -> None:
+    """DuckDB takes `invoicing.invoices` for ambiguous, in a view too, in a file that is called like the schema."""
+    project.materialize(reports=["receivables_by_age"], with_checks=False)
+    command = re.search(
+        r'^duckdb -readonly data/invoicing\.duckdb "(.*)"$', PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert command
+
+    with duckdb.connect(str(project.database), read_only=True) as connection:
+        rows = connection.execute(command[1]).fetchall()
+
+    assert project.database.name == "invoicing.duckdb"
+    assert rows
+    assert rows == project.query("SELECT * FROM invoicing.receivables_by_age ORDER BY 1, 3")
+
+
 def test_a_view_that_is_gone_fails_every_check_with_what_to_do(project: Project) -> None:
     project.materialize(reports=["top_debtors"], with_checks=False)
-    project.query("DROP VIEW invoicing_reporting.top_debtors")
+    project.query("DROP VIEW invoicing.top_debtors")
 
     assert set(check(project, "top_debtors").values()) == {
         "top_debtors does not exist yet: materialize its asset first"
@@ -114,7 +133,7 @@ def test_debtors_are_told_by_id_where_their_names_are_not_kept(
 
     result = project.materialize("invoices", reports=["top_debtors"])
 
-    debtors = project.query("SELECT customer_id, customer_name FROM invoicing_reporting.top_debtors")
+    debtors = project.query("SELECT customer_id, customer_name FROM invoicing.top_debtors")
     assert result.success
     assert {key for key, _ in debtors} <= {row["customer_id"] for row in sandbox.rows("invoices")}
     assert debtors

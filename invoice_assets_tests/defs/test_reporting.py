@@ -71,8 +71,8 @@ def test_each_organisation_has_reports_of_its_own_in_its_own_time_zone(
         for slug in ("acme", "globex")
     }
     assert tables == {
-        "acme": "invoicing_acme_reporting.top_debtors",
-        "globex": "invoicing_globex_reporting.top_debtors",
+        "acme": "invoicing_acme.top_debtors",
+        "globex": "invoicing_globex.top_debtors",
     }
     assert graph.get(AssetKey(["reporting", "acme", "top_debtors"])).parent_keys == {
         AssetKey(["invoicing", "acme", "invoices"])
