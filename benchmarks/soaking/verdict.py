@@ -84,7 +84,7 @@ def judge(soak: Soak) -> Outcome:
             Target(claim="bytes left in the working folder", figure=soak.bytes_left, bound=0),
             Target(claim="bytes of the shared state at its largest", figure=soak.vitals.state_peak, bound=STATE_BOUND),
             *(
-                Target(claim=f"growth of the {what}", figure=found.share, bound=GROWTH_BOUND)
+                Target(claim=f"growth of the {what}, as a share", figure=found.share, bound=GROWTH_BOUND)
                 for what, found in growth.items()
             ),
             *(

@@ -1,7 +1,7 @@
 """The organisation's quota, kept by all processes of a deployment together: a minute's, a day's, and in flight.
 
 The buckets are pyrate-limiter's (docs/adr/0003); where they stand, in `shared_state.py`. What the API says of its
-limits: docs/api.md, section 3.
+limits: docs/api.md, *Quotas and pacing*.
 """
 
 import logging

@@ -13,7 +13,7 @@ from invoice_assets.ingest.typing import InvalidValueError, show_key
 from invoice_assets.resource_spec import ResourceSpec
 
 POSTGRES_COLUMNS = 1600
-"""The most that a PostgreSQL table has, dlt's `_dlt_load_id` among them."""
+"""The most that a PostgreSQL table has."""
 
 _NUL = "\0"
 _ENCODED_NUL = r"(^|[^\\])(\\\\)*\\u0000"

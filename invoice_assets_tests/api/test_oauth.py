@@ -224,7 +224,7 @@ def test_a_mistyped_credential_is_a_permanent_refusal(
 def test_a_throttled_client_does_not_ask_again(
     sandbox: Sandbox, tokens: AccessTokenProvider, waits: list[float]
 ) -> None:
-    """Asking again extends the lock-out (docs/api.md, section 2)."""
+    """Asking again extends the lock-out (docs/api.md, *Tokens*)."""
     sandbox.script("token_throttled")
 
     with pytest.raises(TokenThrottledError, match="Wait ten minutes") as raised:

@@ -57,7 +57,7 @@ class Limits:
 
     @classmethod
     def published(cls) -> Limits:
-        """Return the limits of the top plan, as published (docs/api.md, sections 2 and 3)."""
+        """Return the limits of the top plan, as published (docs/api.md, *Tokens* and *Quotas and pacing*)."""
         return cls(
             requests_per_minute=100,
             requests_before_block=1_100,

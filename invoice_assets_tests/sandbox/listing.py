@@ -99,8 +99,8 @@ def read_page(store: Store, query: ListQuery, *, message: str = MESSAGES[0]) -> 
 
 
 def _parse_page(parameters: Mapping[str, str]) -> int:
-    # page=0 is answered like page 1: section 4 tells of a loader that sends page=0, 200, 400 and stops after 200 rows,
-    # which is what happens when page 0 is full and page 200 lies past the end. Other nonsense gets code 4 (chosen).
+    # page=0 is answered like page 1 (chosen): a loader that sends page=0, 200, 400 stops after 200 rows, which is what
+    # happens when page 0 is full and page 200 lies past the end. Other nonsense gets code 4 (chosen).
     text = parameters.get("page", "1")
     if not text.isdecimal() or len(text) > 9:
         raise RefusedRequestError(invalid_value("page", code=4))
@@ -108,7 +108,7 @@ def _parse_page(parameters: Mapping[str, str]) -> int:
 
 
 def _parse_per_page(parameters: Mapping[str, str]) -> int:
-    # More than the maximum is cut to the maximum, and the echo shows it (chosen; section 4 only names the maximum).
+    # More than the maximum is cut to the maximum, and the echo shows it (chosen; the maximum alone is known).
     text = parameters.get("per_page", str(MAX_PER_PAGE))
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise RefusedRequestError(invalid_value("per_page", code=4))

@@ -1,4 +1,4 @@
-"""Lists: envelope, pagination, sorts and filters (docs/api.md, sections 1, 3, 4 and 5)."""
+"""Lists: envelope, pagination, sorts and filters (docs/api.md)."""
 
 from __future__ import annotations
 
