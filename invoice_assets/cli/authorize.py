@@ -17,8 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from invoice_assets.cli.terminal import FAILING, ask, choose, confirm, read_secret, say
-from invoice_assets.env_file import ENV_FILE, read_variables, set_variables
-from invoice_assets.errors import InvoicingError
+from invoice_assets.env_file import ENV_FILE, read_variables, require_writable, set_variables
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings, read_variable, with_trailing_slash
 from invoice_assets.variables import SettingsError
@@ -85,6 +84,7 @@ def authorize(
     known = read_variables(env_file)
     place = _choose_place(known, data_center=data_center, base_url=base_url, token_url=token_url)
     _require_consent_to_replace(known, env_file, is_given=replace)
+    require_writable(env_file)
     client = _ask_for_client(client_id, client_secret_file)
     if redirect or no_browser:
         grant = _log_in(place, client, port=redirect_port, opens_browser=not no_browser)
@@ -113,8 +113,8 @@ def _finish(
         organization = _choose_organization(_list_organizations(place, grant, granted), organization_id)
     except GrantRefusedError:
         raise
-    except (InvoicingError, SettingsError, typer.Abort):
-        # The code is used up: what it gave must not be lost.
+    except BaseException:
+        # The code is used up: what it gave must not be lost, by Ctrl+C neither.
         _write(env_file, values)
         say(f"{env_file} has the credentials, but no organisation yet: set {ORGANIZATION_ID} there.")
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import requests
 
 from invoice_assets.env_file import is_for_the_owner_alone, read_variables
 from invoice_assets_tests.cli.conftest import Run
-from invoice_assets_tests.cli.pseudo_terminal import Terminal
+from invoice_assets_tests.cli.pseudo_terminal import PATIENCE_S, Terminal
+from invoice_assets_tests.processes import wait_until
 from invoice_assets_tests.reliability.traces import find_traces
 from invoice_assets_tests.sandbox.server import DEFAULT_SCOPES, Sandbox
 
@@ -187,6 +189,35 @@ def test_what_a_code_gave_is_kept_where_the_organisations_cannot_be_read(
     assert status == 1
     assert "no organisation yet: set INVOICE_API_ORGANIZATION_ID" in printed
     assert read_variables(authorize.home / ".env")["INVOICE_API_REFRESH_TOKEN"] == sandbox.refresh_token
+
+
+def test_what_a_code_gave_is_kept_where_a_person_interrupts(sandbox: Sandbox, home: Path) -> None:
+    sandbox.script("hang", resource="organizations", seconds=5)
+    (home / "code").write_text(sandbox.create_grant_code())
+    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
+    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
+    with Terminal(*arguments, folder=home, environment=secret) as terminal:
+        terminal.expect("Enter keeps the one that is set): ")
+        terminal.type("")
+        wait_until(
+            lambda: bool(sandbox.ledger.requests("organizations")),
+            patience_s=PATIENCE_S,
+            read_log=lambda: terminal.screen,
+        )
+        terminal.interrupt()
+        status = terminal.finish()
+
+    assert status == 128 + signal.SIGINT
+    assert "no organisation yet" in terminal.screen
+    assert read_variables(home / ".env")["INVOICE_API_REFRESH_TOKEN"] == sandbox.refresh_token
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_code_is_used(authorize: Script, sandbox: Sandbox) -> None:
+    status, printed = authorize("--organization-id", SECOND, "--env-file", "nowhere/.env")
+
+    assert status == 1
+    assert "nowhere/.env cannot be written" in printed
+    assert sandbox.token_requests == 0
 
 
 def test_an_organisation_that_is_not_the_login_s_is_told_with_those_that_are(authorize: Script) -> None:
