@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from invoice_assets.cli.terminal import FAILING, ask, choose, confirm, read_secret, say
+from invoice_assets.cli.terminal import FAILING, ask, build_table, choose, confirm, read_secret, say
 from invoice_assets.env_file import ENV_FILE, read_variables, require_writable, set_variables
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings, read_variable, with_trailing_slash
@@ -250,7 +249,7 @@ def _choose_organization(listed: "Sequence[ListedOrganization]", wanted: str) ->
     by_id = {one.organization_id: one for one in listed}
     if not wanted and len(listed) == 1:
         return listed[0]
-    table = Table("number", "organisation", "id", "time zone", "")
+    table = build_table("number", "organisation", "id", "time zone", "")
     for number, one in enumerate(listed, 1):
         cells = (str(number), one.name, one.organization_id, one.time_zone, "" if one.is_active else "not active")
         table.add_row(*map(escape, cells))
