@@ -71,7 +71,9 @@ def authorize(
     ] = None,
     redirect: Annotated[bool, typer.Option("--redirect", help="Log in with the browser; no self client.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the login's address only.")] = False,
-    redirect_port: Annotated[int, typer.Option(help="Port at which the browser comes back.")] = REDIRECT_PORT,
+    redirect_port: Annotated[
+        int, typer.Option(help="Port at which the browser comes back.", min=0, max=65535)
+    ] = REDIRECT_PORT,
     organization_id: Annotated[str, typer.Option(help="The organisation to read, where there are several.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Replace the credentials in .env without asking.")] = False,
     env_file: Annotated[Path, typer.Option(help="The file to write.")] = ENV_FILE,
@@ -269,8 +271,9 @@ def _write(env_file: Path, values: dict[str, str]) -> None:
 
 
 def _warn_of_what_wins_over(known: dict[str, str], values: dict[str, str]) -> None:
-    """A variable of the environment wins over the file's; what was read from the file before is no such."""
-    foreign = [name for name in values if read_variable(name) not in ("", known.get(name), values[name])]
+    """A variable of the environment wins over the file's; what was read from this file, or from .env, is no such."""
+    read = [known, values, read_variables(ENV_FILE)]
+    foreign = [name for name in values if read_variable(name) not in ("", *(file.get(name) for file in read))]
     if foreign:
         say(f"The environment sets {', '.join(foreign)} too, which wins over the file: unset it.")
 

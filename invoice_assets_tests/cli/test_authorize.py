@@ -261,6 +261,19 @@ def test_a_variable_of_the_environment_that_wins_over_the_file_is_told(
     assert "The environment sets INVOICE_API_REFRESH_TOKEN too" in authorize("--organization-id", SECOND)[1]
 
 
+def test_what_the_env_file_sets_wins_over_no_other_file(authorize: Script) -> None:
+    (authorize.home / ".env").write_text("INVOICE_API_REFRESH_TOKEN=of-another-client\n")
+
+    assert "The environment sets" not in authorize("--organization-id", SECOND, "--env-file", "acme.env")[1]
+
+
+def test_a_port_that_there_cannot_be_is_told(authorize: Script) -> None:
+    status, printed = authorize("--redirect", "--redirect-port", "99999")
+
+    assert status == 2
+    assert "--redirect-port" in printed
+
+
 def test_without_a_terminal_the_missing_option_is_named(run: Run, sandbox: Sandbox) -> None:
     assert "Give --data-center" in run("authorize")[1]
     assert "Give --client-id or INVOICE_API_CLIENT_ID" in run("authorize", *places(sandbox))[1]
