@@ -18,7 +18,7 @@ from invoice_assets.defs.dlt_integration import DagsterDltResource
 from invoice_assets.defs.executors import choose_executor
 from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource, name_api_resource
 from invoice_assets.defs.retention import build_retention
-from invoice_assets.defs.schedules import build_automation
+from invoice_assets.defs.schedules import build_automation, find_wrong_crons
 from invoice_assets.defs.telemetry import TelemetryResource
 from invoice_assets.defs.translator import InvoicingTranslator, build_api_spec
 from invoice_assets.defs.union_views import build_union_views
@@ -42,6 +42,8 @@ def build_definitions(
         SettingsError: A variable of the environment cannot be used.
     """
     settings = settings or Settings.from_env()
+    for problem in find_wrong_crons(settings):
+        raise problem
     shared = Definitions(
         sensors=build_alert_sensors(settings, resources=catalog.keys()),
         resources={

@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 from tempfile import mkstemp
 
-from dotenv import dotenv_values
+from dotenv import dotenv_values, load_dotenv
 from dotenv.parser import parse_stream
 
 from invoice_assets.errors import PermanentError
@@ -33,6 +33,30 @@ def read_variables(path: Path) -> dict[str, str]:
         EnvFileError: It cannot be read.
     """
     return _parse(_read(path))
+
+
+def load_variables(path: Path) -> None:
+    """Set what the file sets in this process's environment, but for what is set there already, as Dagster does.
+
+    Raises:
+        EnvFileError: It cannot be read.
+    """
+    load_dotenv(stream=StringIO(_read(path)))
+
+
+def require_writable(path: Path) -> None:
+    """Find out whether the file could be written, before something is obtained that could only stand there.
+
+    Raises:
+        EnvFileError: It could not.
+    """
+    target = path.resolve()
+    try:
+        descriptor, temporary = mkstemp(prefix=f"{target.name}.", dir=target.parent)
+        os.close(descriptor)
+        os.unlink(temporary)
+    except OSError as error:
+        raise _describe_unwritable(path, error) from error
 
 
 def set_variables(path: Path, values: Mapping[str, str]) -> None:
@@ -58,7 +82,7 @@ def set_variables(path: Path, values: Mapping[str, str]) -> None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise EnvFileError(f"{path} cannot be written ({error.strerror}). Make room, or mend its folder.") from error
+        raise _describe_unwritable(path, error) from error
 
 
 def change_variables(text: str, values: Mapping[str, str]) -> str:
@@ -91,12 +115,19 @@ def is_for_the_owner_alone(path: Path) -> bool:
 def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
+            text = file.read()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise EnvFileError(f"{path} cannot be read ({reason}). Mend it, or move it away.") from error
+    if "\0" in text:
+        raise EnvFileError(f"{path} cannot be read (it is no text). Mend it, or move it away.")
+    return text
+
+
+def _describe_unwritable(path: Path, error: OSError) -> EnvFileError:
+    return EnvFileError(f"{path} cannot be written ({error.strerror}). Make room, or mend its folder.")
 
 
 def _parse(text: str) -> dict[str, str]:

@@ -15,7 +15,9 @@ from invoice_assets.env_file import (
     EnvFileError,
     change_variables,
     is_for_the_owner_alone,
+    load_variables,
     read_variables,
+    require_writable,
     set_variables,
 )
 
@@ -111,9 +113,27 @@ def test_a_file_that_cannot_be_replaced_stays_and_leaves_nothing_behind(tmp_path
 
     with pytest.raises(EnvFileError, match="cannot be written"):
         set_variables(tmp_path / "nowhere" / ".env", {"A": "1"})
+    with pytest.raises(EnvFileError, match="cannot be written"):
+        require_writable(tmp_path / "nowhere" / ".env")
 
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
 
 
 def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
     assert read_variables(tmp_path / ".env") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"# caf\xe9\n", "it is no UTF-8"), (b"A=\0\n", "it is no text")], ids=["latin-1", "nul"]
+)
+def test_a_file_that_is_no_text_is_told_and_sets_nothing(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(EnvFileError, match=reason):
+        load_variables(tmp_path / ".env")
+
+
+def test_whether_a_file_could_be_written_is_found_out_without_making_one(tmp_path: Path) -> None:
+    require_writable(tmp_path / ".env")
+
+    assert list(tmp_path.iterdir()) == []

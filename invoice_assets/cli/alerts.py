@@ -8,9 +8,8 @@ import time
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from invoice_assets.cli.terminal import FAILING
+from invoice_assets.cli.terminal import FAILING, build_table
 from invoice_assets.settings import Settings
 from invoice_assets.variables import SettingsError
 
@@ -32,7 +31,7 @@ def send_test_alerts() -> None:
     if not channels:
         raise SettingsError(f"{VARIABLE} is not set: alerts go nowhere. docs/checks_and_alerts.md says how to set it.")
     deliveries = send_test(channels, now=time.time())
-    table = Table("channel", "the test message")
+    table = build_table("channel", "the test message")
     for delivery in deliveries:
         table.add_row(escape(delivery.channel), escape(f"{delivery.outcome} {delivery.reason}".strip()))
     Console().print(table)

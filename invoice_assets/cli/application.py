@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from dotenv import load_dotenv
 from rich.console import Console
 from rich.markup import escape
 
@@ -21,7 +20,7 @@ from invoice_assets.cli.doctor import examine
 from invoice_assets.cli.organizations import draft_organizations
 from invoice_assets.cli.status import show_status
 from invoice_assets.cli.terminal import FAILING
-from invoice_assets.env_file import ENV_FILE
+from invoice_assets.env_file import ENV_FILE, load_variables
 from invoice_assets.errors import InvoicingError
 from invoice_assets.variables import SettingsError
 
@@ -67,7 +66,7 @@ def prepare(
     if debug:
         logging.basicConfig()
         logging.getLogger("invoice_assets").setLevel(logging.DEBUG)
-    load_dotenv(ENV_FILE)
+    load_variables(ENV_FILE)
 
 
 def _tell(error: Exception) -> str:

@@ -14,11 +14,9 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from invoice_assets.cli.terminal import FAILING, ask, choose, confirm, read_secret, say
-from invoice_assets.env_file import ENV_FILE, read_variables, set_variables
-from invoice_assets.errors import InvoicingError
+from invoice_assets.cli.terminal import FAILING, ask, build_table, choose, confirm, read_secret, say
+from invoice_assets.env_file import ENV_FILE, read_variables, require_writable, set_variables
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings, read_variable, with_trailing_slash
 from invoice_assets.variables import SettingsError
@@ -73,7 +71,9 @@ def authorize(
     ] = None,
     redirect: Annotated[bool, typer.Option("--redirect", help="Log in with the browser; no self client.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the login's address only.")] = False,
-    redirect_port: Annotated[int, typer.Option(help="Port at which the browser comes back.")] = REDIRECT_PORT,
+    redirect_port: Annotated[
+        int, typer.Option(help="Port at which the browser comes back.", min=0, max=65535)
+    ] = REDIRECT_PORT,
     organization_id: Annotated[str, typer.Option(help="The organisation to read, where there are several.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Replace the credentials in .env without asking.")] = False,
     env_file: Annotated[Path, typer.Option(help="The file to write.")] = ENV_FILE,
@@ -85,6 +85,7 @@ def authorize(
     known = read_variables(env_file)
     place = _choose_place(known, data_center=data_center, base_url=base_url, token_url=token_url)
     _require_consent_to_replace(known, env_file, is_given=replace)
+    require_writable(env_file)
     client = _ask_for_client(client_id, client_secret_file)
     if redirect or no_browser:
         grant = _log_in(place, client, port=redirect_port, opens_browser=not no_browser)
@@ -113,8 +114,8 @@ def _finish(
         organization = _choose_organization(_list_organizations(place, grant, granted), organization_id)
     except GrantRefusedError:
         raise
-    except (InvoicingError, SettingsError, typer.Abort):
-        # The code is used up: what it gave must not be lost.
+    except BaseException:
+        # The code is used up: what it gave must not be lost, by Ctrl+C neither.
         _write(env_file, values)
         say(f"{env_file} has the credentials, but no organisation yet: set {ORGANIZATION_ID} there.")
         raise
@@ -250,7 +251,7 @@ def _choose_organization(listed: "Sequence[ListedOrganization]", wanted: str) ->
     by_id = {one.organization_id: one for one in listed}
     if not wanted and len(listed) == 1:
         return listed[0]
-    table = Table("number", "organisation", "id", "time zone", "")
+    table = build_table("number", "organisation", "id", "time zone", "")
     for number, one in enumerate(listed, 1):
         cells = (str(number), one.name, one.organization_id, one.time_zone, "" if one.is_active else "not active")
         table.add_row(*map(escape, cells))
@@ -270,8 +271,9 @@ def _write(env_file: Path, values: dict[str, str]) -> None:
 
 
 def _warn_of_what_wins_over(known: dict[str, str], values: dict[str, str]) -> None:
-    """A variable of the environment wins over the file's; what was read from the file before is no such."""
-    foreign = [name for name in values if read_variable(name) not in ("", known.get(name), values[name])]
+    """A variable of the environment wins over the file's; what was read from this file, or from .env, is no such."""
+    read = [known, values, read_variables(ENV_FILE)]
+    foreign = [name for name in values if read_variable(name) not in ("", *(file.get(name) for file in read))]
     if foreign:
         say(f"The environment sets {', '.join(foreign)} too, which wins over the file: unset it.")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from invoice_assets.cli.terminal import FAILING, say
+from invoice_assets.cli.terminal import FAILING, build_table, say
 from invoice_assets.settings import Settings, read_usable
 from invoice_assets.variables import SettingsError
 
@@ -62,7 +62,7 @@ def _choose(settings: Settings, slug: str) -> Sequence[Settings]:
 
 
 def _tabulate(findings: "Sequence[Finding]") -> Table:
-    table = Table("", "what was looked at", "what was found", "what to do")
+    table = build_table("", "what was looked at", "what was found", "what to do")
     for finding in findings:
         subject = "/".join(filter(None, (finding.organization, finding.name)))
         cells = map(escape, (str(finding.state), subject, finding.what, finding.what_to_do))

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from invoice_assets.cli.terminal import FAILING, say
+from invoice_assets.cli.terminal import FAILING, build_table, say
 from invoice_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _tell(observations: "Sequence[Observation]", failing: "Sequence[Observation]
 
 
 def _tabulate(statuses: "Sequence[AssetStatus]") -> Table:
-    table = Table("table", "last load", "rows", "freshness", "failing checks", "next load", "quota left")
+    table = build_table("table", "last load", "rows", "freshness", "failing checks", "next load", "quota left")
     for one in statuses:
         cells = (
             one.asset,
@@ -97,7 +97,7 @@ def _tabulate(statuses: "Sequence[AssetStatus]") -> Table:
 
 def _tabulate_failing(failing: "Sequence[Observation]", settings: Settings) -> Table:
     """What fails, errors first, with the time of the last look at it."""
-    table = Table("", "what", "seen", "what is wrong", "what to do")
+    table = build_table("", "what", "seen", "what is wrong", "what to do")
     for seen in failing:
         at = _show_time(datetime.fromtimestamp(seen.at, UTC), settings.time_zone)
         cells = (str(seen.severity), seen.report.title, at, seen.report.summary, seen.report.what_to_do)

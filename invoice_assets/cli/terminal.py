@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
+from rich.table import Column, Table
 
 from invoice_assets.errors import PermanentError
 
@@ -22,6 +23,11 @@ class UnansweredError(PermanentError):
 def say(text: str = "") -> None:
     """Print a line as it is, to be read or copied."""
     typer.echo(text)
+
+
+def build_table(*headers: str) -> Table:
+    """A table without rows; where the terminal is narrow, words are broken rather than cut off."""
+    return Table(*(Column(header, overflow="fold") for header in headers))
 
 
 def ask(question: str, *, option: str, default: str = "", is_secret: bool = False) -> str:

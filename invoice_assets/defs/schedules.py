@@ -6,7 +6,7 @@ https://docs.dagster.io/guides/automate/schedules
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -26,12 +26,14 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._utils.schedules import is_valid_cron_schedule
 
 from invoice_assets.defs.load_metadata import COMPLETE_PARTITION
 from invoice_assets.defs.partitions import build_partitions
 from invoice_assets.defs.translator import build_asset_key, describe_tags
 from invoice_assets.resource_spec import Cadence, ResourceSpec, qualify
 from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 RANGE_START_TAG = ASSET_PARTITION_RANGE_START_TAG
 RANGE_END_TAG = ASSET_PARTITION_RANGE_END_TAG
@@ -97,6 +99,14 @@ def build_automation(catalog: Mapping[str, ResourceSpec], settings: Settings) ->
             ),
         ],
     )
+
+
+def find_wrong_crons(settings: Settings) -> Iterator[SettingsError]:
+    """An error for each variable INVOICE_CRON_… by which Dagster can make no schedule."""
+    for field in fields(settings):
+        cron = getattr(settings, field.name)
+        if field.name.startswith("cron_") and not is_valid_cron_schedule(cron):
+            yield SettingsError(f"INVOICE_{field.name.upper()} is {cron!r}: set it to five fields, such as 5 * * * *.")
 
 
 def build_schedule(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from invoice_assets.catalog import RESOURCES
+from invoice_assets.defs.schedules import find_wrong_crons
 from invoice_assets.doctor import api, configuration, deployment, versions, warehouse
 from invoice_assets.doctor.findings import Finding, State, collect
 from invoice_assets.settings import Settings
@@ -18,7 +19,7 @@ def examine(
     settings: Settings, organizations: Sequence[Settings], *, problems: Sequence[SettingsError]
 ) -> Iterator[Finding]:
     """Every finding; `organizations` are the settings of those whose API is asked, each by eleven requests at most."""
-    yield from configuration.examine_settings(problems)
+    yield from configuration.examine_settings([*problems, *find_wrong_crons(settings)])
     yield from collect(".env", configuration.examine_env_file)
     yield from collect(versions.NAME, versions.examine_versions)
     yield from collect(deployment.SHARED_STATE, partial(deployment.examine_shared_state, settings))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type a line."""
         os.write(self._master, f"{text}\n".encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C."""
+        self._process.send_signal(signal.SIGINT)
 
     def finish(self) -> int:
         """Read what is left; the exit status."""

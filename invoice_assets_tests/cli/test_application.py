@@ -45,6 +45,12 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_kind_alone(run: Run, home: 
     assert "planted" not in printed
 
 
+def test_an_env_file_that_cannot_be_read_is_told_by_every_command(run: Run, home: Path) -> None:
+    (home / ".env").write_bytes("# café\n".encode("latin-1"))
+
+    assert run("status") == (1, ".env cannot be read (it is no UTF-8). Mend it, or move it away.\n")
+
+
 def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOICE_ALERT_URLS", "")
     monkeypatch.setattr("sys.argv", ["invoice-assets", "--debug", "alerts", "test"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import requests
 
 from invoice_assets.env_file import is_for_the_owner_alone, read_variables
 from invoice_assets_tests.cli.conftest import Run
-from invoice_assets_tests.cli.pseudo_terminal import Terminal
+from invoice_assets_tests.cli.pseudo_terminal import PATIENCE_S, Terminal
+from invoice_assets_tests.processes import wait_until
 from invoice_assets_tests.reliability.traces import find_traces
 from invoice_assets_tests.sandbox.server import DEFAULT_SCOPES, Sandbox
 
@@ -189,6 +191,35 @@ def test_what_a_code_gave_is_kept_where_the_organisations_cannot_be_read(
     assert read_variables(authorize.home / ".env")["INVOICE_API_REFRESH_TOKEN"] == sandbox.refresh_token
 
 
+def test_what_a_code_gave_is_kept_where_a_person_interrupts(sandbox: Sandbox, home: Path) -> None:
+    sandbox.script("hang", resource="organizations", seconds=5)
+    (home / "code").write_text(sandbox.create_grant_code())
+    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
+    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
+    with Terminal(*arguments, folder=home, environment=secret) as terminal:
+        terminal.expect("Enter keeps the one that is set): ")
+        terminal.type("")
+        wait_until(
+            lambda: bool(sandbox.ledger.requests("organizations")),
+            patience_s=PATIENCE_S,
+            read_log=lambda: terminal.screen,
+        )
+        terminal.interrupt()
+        status = terminal.finish()
+
+    assert status == 128 + signal.SIGINT
+    assert "no organisation yet" in terminal.screen
+    assert read_variables(home / ".env")["INVOICE_API_REFRESH_TOKEN"] == sandbox.refresh_token
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_code_is_used(authorize: Script, sandbox: Sandbox) -> None:
+    status, printed = authorize("--organization-id", SECOND, "--env-file", "nowhere/.env")
+
+    assert status == 1
+    assert "nowhere/.env cannot be written" in printed
+    assert sandbox.token_requests == 0
+
+
 def test_an_organisation_that_is_not_the_login_s_is_told_with_those_that_are(authorize: Script) -> None:
     status, printed = authorize("--organization-id", "1")
 
@@ -228,6 +259,19 @@ def test_a_variable_of_the_environment_that_wins_over_the_file_is_told(
     monkeypatch.setenv("INVOICE_API_REFRESH_TOKEN", "of-the-shell")
 
     assert "The environment sets INVOICE_API_REFRESH_TOKEN too" in authorize("--organization-id", SECOND)[1]
+
+
+def test_what_the_env_file_sets_wins_over_no_other_file(authorize: Script) -> None:
+    (authorize.home / ".env").write_text("INVOICE_API_REFRESH_TOKEN=of-another-client\n")
+
+    assert "The environment sets" not in authorize("--organization-id", SECOND, "--env-file", "acme.env")[1]
+
+
+def test_a_port_that_there_cannot_be_is_told(authorize: Script) -> None:
+    status, printed = authorize("--redirect", "--redirect-port", "99999")
+
+    assert status == 2
+    assert "--redirect-port" in printed
 
 
 def test_without_a_terminal_the_missing_option_is_named(run: Run, sandbox: Sandbox) -> None:

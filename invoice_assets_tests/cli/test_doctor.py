@@ -61,6 +61,7 @@ def test_what_is_wrong_in_one_place_hides_nothing_elsewhere(
 ) -> None:
     sandbox.revoke_refresh_token()
     monkeypatch.setenv("INVOICE_TIMEZONE", "Mars")
+    monkeypatch.setenv("INVOICE_CRON_TODAY", "hourly")
     monkeypatch.setenv("INVOICE_ALERT_URLS", "")
     (deployment / "data").mkdir()
     (deployment / "data" / "invoicing.duckdb").write_text("not a database" * 1000)
@@ -69,7 +70,7 @@ def test_what_is_wrong_in_one_place_hides_nothing_elsewhere(
 
     findings = json.loads(printed)["findings"]
     assert status == 1
-    assert [one["name"] for one in findings if one["state"] == "failing"] == ["settings", "token", "warehouse"]
+    assert [one["name"] for one in findings if one["state"] == "failing"] == ["settings"] * 2 + ["token", "warehouse"]
     assert [one["name"] for one in findings if one["state"] == "warning"] == ["alerts"]
     assert all(one["what_to_do"] for one in findings if one["state"] in ("failing", "warning"))
 

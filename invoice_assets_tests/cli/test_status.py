@@ -32,6 +32,12 @@ def test_status_of_a_new_instance_says_what_to_do(run: Run, home: Path) -> None:
     assert "materialize the assets first" in output
 
 
+def test_a_narrow_terminal_cuts_no_word_off(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+
+    assert "…" not in run("status")[1]
+
+
 def test_status_says_so_where_nothing_fails(run: Run, home: Path) -> None:
     report("primary_key_is_unique", passed=True)
 

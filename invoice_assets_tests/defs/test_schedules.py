@@ -17,8 +17,9 @@ from dagster import (
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.defs.load_metadata import COMPLETE_PARTITION
-from invoice_assets.defs.schedules import RANGE_END_TAG, RANGE_START_TAG
+from invoice_assets.defs.schedules import RANGE_END_TAG, RANGE_START_TAG, find_wrong_crons
 from invoice_assets.settings import Settings
+from invoice_assets.variables import SettingsError
 
 TRANSACTIONS = [AssetKey(["invoicing", n]) for n in ("invoices", "customer_payments", "credit_notes", "expenses")]
 NEW_YORK = "America/New_York"
@@ -190,3 +191,13 @@ def test_cron_and_time_zone_come_from_the_settings() -> None:
 
     assert found["snapshot_reference"].cron_schedule == "0 4 * * *"
     assert {schedule.execution_timezone for schedule in found.values()} == {"Asia/Kolkata"}
+
+
+def test_a_cron_that_is_none_is_told_with_its_variable() -> None:
+    settings = Settings(cron_today="hourly", cron_purge="61 * * * *")
+
+    problems = list(find_wrong_crons(settings))
+
+    assert [problem.variable for problem in problems] == ["INVOICE_CRON_TODAY", "INVOICE_CRON_PURGE"]
+    with pytest.raises(SettingsError, match=r"INVOICE_CRON_TODAY is 'hourly': set it to five fields, such as 5 "):
+        build_definitions(settings)

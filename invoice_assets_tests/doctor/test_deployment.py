@@ -61,6 +61,15 @@ def test_without_an_instance_the_variable_is_named() -> None:
     assert found.what.startswith("DAGSTER_HOME is not set")
 
 
+@pytest.mark.parametrize("place", ["/not/there", "relative"])
+def test_a_home_that_is_no_folder_is_told_with_the_variable(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", place)
+
+    (found,) = collect(INSTANCE, lambda: examine_instance(Settings.from_env()))
+
+    assert found.what == f"DAGSTER_HOME is {place!r}"
+
+
 def test_an_instance_whose_storage_is_spoilt_fails(home: Path) -> None:
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (home / "history").mkdir()
