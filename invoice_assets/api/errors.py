@@ -67,7 +67,11 @@ _MEANINGS: Mapping[int, _Meaning] = {
     43: _Meaning(QuotaExceededError, "The organisation is blocked after a burst of requests."),
     44: _Meaning(QuotaExceededError, "Too many requests within a minute; lower INVOICE_API_REQUESTS_PER_MINUTE."),
     DAILY_QUOTA_USED_UP: _Meaning(QuotaExceededError, "The organisation's daily quota is used up."),
-    57: _Meaning(PermissionDeniedError, "A scope of the client, or a permission of its user, is missing."),
+    57: _Meaning(
+        PermissionDeniedError,
+        "A scope of the client, or a permission of its user, is missing: `invoice-assets authorize` obtains a grant "
+        "with all scopes.",
+    ),
     1000: _Meaning(TransientError, _RERUN_LATER),
     1070: _Meaning(QuotaExceededError, "Too many requests in flight; other applications share this limit."),
     6041: _Meaning(PermanentError, "Check INVOICE_API_ORGANIZATION_ID: the user does not belong to it."),

@@ -78,7 +78,7 @@ class RefreshTokenGrant:
         if kind == "dlt":
             return f"Set {where}.{secret} in dlt's secrets.toml."
         either = f", or {secret} in dlt's secrets.toml" if self.credentials == type(self).credentials else ""
-        return f"Set {where}_{name.upper()}{either}."
+        return f"Set {where}_{name.upper()}{either}; `invoice-assets authorize` obtains it."
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -115,7 +115,8 @@ def request_access_token(
     if answer.refusal:
         raise TokenRejectedError(
             f"{answer.asked} answered {answer.status} ({answer.refusal}). Check that INVOICE_API_TOKEN_URL is of "
-            "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
+            "your data centre, and the client id, client secret and refresh token; where one is revoked, "
+            "`invoice-assets authorize` obtains a new grant."
         )
     rotated = answer.find_text("refresh_token")
     return read_access_token(answer, now=now), replace(grant, refresh_token=rotated) if rotated else grant

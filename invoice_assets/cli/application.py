@@ -26,12 +26,17 @@ from invoice_assets.variables import SettingsError
 
 _shows_traceback: ContextVar[bool] = ContextVar("shows_traceback", default=False)
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Invoicing data as Dagster assets.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Invoicing data as Dagster assets.\n\nExample: invoice-assets authorize, then invoice-assets doctor",
+)
 app.command("authorize")(authorize)
 app.command("doctor")(examine)
 app.command("status")(show_status)
 app.command("organizations")(draft_organizations)
-alerts_app = typer.Typer(no_args_is_help=True, help="Where alerts go (INVOICE_ALERT_URLS).")
+ALERTS_HELP = "Where alerts go (INVOICE_ALERT_URLS).\n\nExample: invoice-assets alerts test"
+alerts_app = typer.Typer(no_args_is_help=True, help=ALERTS_HELP)
 alerts_app.command("test")(send_test_alerts)
 app.add_typer(alerts_app, name="alerts")
 

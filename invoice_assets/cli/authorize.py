@@ -59,7 +59,12 @@ class Client:
 
 
 def authorize(
-    data_center: Annotated[str, typer.Option(help=f"Where your account is: {', '.join(DATA_CENTERS)}.")] = "",
+    data_center: Annotated[
+        str,
+        typer.Option(
+            help=f"Where your account is: {', '.join(DATA_CENTERS)}.", autocompletion=lambda: list(DATA_CENTERS)
+        ),
+    ] = "",
     base_url: Annotated[str, typer.Option(help="Address of an API elsewhere, such as the sandbox's.")] = "",
     token_url: Annotated[str, typer.Option(help="Address that grants its tokens.")] = "",
     client_id: Annotated[str, typer.Option(help="Client id; else INVOICE_API_CLIENT_ID, else it is asked for.")] = "",

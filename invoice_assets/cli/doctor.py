@@ -45,18 +45,22 @@ def examine(
 def _examine(slug: str) -> "list[Finding]":
     with Console(stderr=True).status("Looking at the chain from the settings to the alerts"):
         from invoice_assets.doctor.examination import examine as examine_all
+        from invoice_assets.organizations import split_by_organization
 
         settings, problems = read_usable()
-        return list(examine_all(settings, _choose(settings, slug), problems=problems))
+        try:
+            each = split_by_organization(settings)
+        except SettingsError as error:
+            each, problems = (), (*problems, error)
+        return list(examine_all(settings, _choose(each, slug), problems=problems))
 
 
-def _choose(settings: Settings, slug: str) -> Sequence[Settings]:
-    from invoice_assets.organizations import split_by_organization
-
-    each = split_by_organization(settings)
+def _choose(each: Sequence[Settings], slug: str) -> Sequence[Settings]:
     chosen = [own for own in each if slug in ("", own.slug)]
-    if not chosen:
-        known = ", ".join(own.slug for own in each if own.slug) or "none, for INVOICE_ORGANIZATIONS names no file"
+    if slug and not chosen:
+        known = (
+            ", ".join(own.slug for own in each if own.slug) or "none, for INVOICE_ORGANIZATIONS names no file of them"
+        )
         raise SettingsError(f"--organization is {slug!r}: there is {known}.")
     return chosen
 

@@ -83,18 +83,21 @@ class _Examination:
         yield from self._examine_quota()
 
     def _examine_organization(self, token: "AccessToken", *, is_reused: bool) -> Iterator[Finding]:
+        if not is_reused:
+            yield fine(TOKEN, "a new one was granted")
         try:
             response = self._get("organizations", per_page=PAGE_SIZE)
-        except PermissionDeniedError as error:
-            if not is_reused:
-                yield describe_error(TOKEN, error)
-                return
-            # Asking for the organisations again would be the twelfth request.
-            self._session.tokens.renew(token)
-            yield fine(TOKEN, "the one that this deployment shares was dead, and has been replaced")
-            yield not_examined(ORGANIZATION, "the request for it went to the dead token; the resources tell")
+        except InvoicingError as error:
+            if is_reused and isinstance(error, PermissionDeniedError):
+                # Asking for the organisations again would be the twelfth request.
+                self._session.tokens.renew(token)
+                yield fine(TOKEN, "the one that this deployment shares was dead, and has been replaced")
+                yield not_examined(ORGANIZATION, "the request for it went to the dead token; the resources tell")
+            else:
+                yield describe_error(ORGANIZATION, error)
             return
-        yield fine(TOKEN, "the one that this deployment shares is alive" if is_reused else "a new one was granted")
+        if is_reused:
+            yield fine(TOKEN, "the one that this deployment shares is alive")
         yield from self._examine_clock(response)
         rows = read_page(response.json(), wrapper="organizations", request="GET organizations").rows
         yield self._judge_organization({str(row["organization_id"]): str(row.get("name") or "") for row in rows})

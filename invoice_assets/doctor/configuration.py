@@ -41,7 +41,16 @@ def examine_env_file() -> Iterator[Finding]:
 
 def examine_addresses(settings: Settings) -> Iterator[Finding]:
     """Whether the two addresses can be used, and belong together."""
-    for variable, address in _name_addresses(settings).items():
+    addresses = {"INVOICE_API_BASE_URL": settings.base_url, "INVOICE_API_TOKEN_URL": settings.token_url}
+    if unset := [variable for variable, address in addresses.items() if not address]:
+        yield Finding(
+            name=ADDRESSES,
+            state=State.FAILING,
+            what=f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set",
+            what_to_do="Run `invoice-assets authorize`, which writes .env.",
+        )
+        return
+    for variable, address in addresses.items():
         try:
             require_protected_transport(address, variable=variable)
         except InvoicingError as error:
@@ -60,7 +69,3 @@ def examine_addresses(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield fine(ADDRESSES, f"data centre {centers[0]}" if centers[0] else "of no data centre that is known")
-
-
-def _name_addresses(settings: Settings) -> dict[str, str]:
-    return {"INVOICE_API_BASE_URL": settings.base_url, "INVOICE_API_TOKEN_URL": settings.token_url}

@@ -56,6 +56,19 @@ def test_machines_are_told_the_same(run: Run, deployment: Path) -> None:
     }
 
 
+def test_a_file_of_organisations_that_cannot_be_read_hides_nothing_elsewhere(
+    run: Run, deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOICE_ORGANIZATIONS", "nope.toml")
+
+    status, printed = run("doctor", "--json")
+
+    found = {one["name"]: one for one in json.loads(printed)["findings"]}
+    assert status == 1
+    assert "nope.toml" in found["settings"]["what"]
+    assert found["warehouse"]["state"] == "fine"
+
+
 def test_what_is_wrong_in_one_place_hides_nothing_elsewhere(
     run: Run, deployment: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +92,7 @@ def test_a_table_with_a_failure_says_where_to_begin(run: Run, home: Path) -> Non
     status, printed = run("doctor")
 
     assert status == 1
-    assert "INVOICE_API_BASE_URL is no address" in " ".join(printed.split())
+    assert "INVOICE_API_BASE_URL and INVOICE_API_TOKEN_URL are not set" in " ".join(printed.split())
     assert "1 thing stops loads: mend the first one first." in printed
 
 

@@ -66,7 +66,7 @@ def test_a_failed_step_names_the_resource_the_request_the_answer_and_the_next_st
 
     assert failures_of(result)["load_taxes"].startswith("taxes: GET /invoice/v3/settings/taxes, page 1, answered 401")
     assert (
-        "(code 57). A scope of the client, or a permission of its user, is missing."
+        "(code 57). A scope of the client, or a permission of its user, is missing: `invoice-assets authorize`"
         in failures_of(result)["load_taxes"]
     )
 

@@ -78,8 +78,19 @@ def test_a_scope_that_even_the_organisations_need_ends_the_examination(look: Loo
         found = look(narrow)
 
         assert len(narrow.ledger.entries) == 2
-    assert failing(found) == {TOKEN}
+    assert failing(found) == {ORGANIZATION}
+    assert "invoice-assets authorize" in found[ORGANIZATION].what_to_do
     assert found["resources"].state is State.NOT_EXAMINED
+
+
+def test_a_path_that_is_none_of_the_api_is_told_of_the_organisation_and_not_of_the_token(
+    look: Look, sandbox: Sandbox
+) -> None:
+    found = look(sandbox, INVOICE_API_BASE_URL=f"{sandbox.base_url}/books/v3/")
+
+    assert failing(found) == {ORGANIZATION}
+    assert found[TOKEN].state is State.FINE
+    assert "404" in found[ORGANIZATION].what
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def test_variables_that_can_be_used_are_fine() -> None:
         pytest.param(*EU, State.FINE, "data centre eu", id="one-data-centre"),
         pytest.param(EU[0], COM[1], State.FAILING, "that of the data centre eu", id="two-data-centres"),
         pytest.param("http://127.0.0.1:1/", "http://127.0.0.1:1/t", State.FINE, "of no data centre", id="sandbox"),
-        pytest.param("", COM[1], State.FAILING, "INVOICE_API_BASE_URL is no address", id="none"),
+        pytest.param("x", COM[1], State.FAILING, "INVOICE_API_BASE_URL is no address", id="no-address"),
+        pytest.param("", COM[1], State.FAILING, "INVOICE_API_BASE_URL is not set", id="one-unset"),
+        pytest.param("", "", State.FAILING, "BASE_URL and INVOICE_API_TOKEN_URL are not set", id="nothing-set"),
         pytest.param(COM[0], "http://x.example/", State.FAILING, "INVOICE_API_TOKEN_URL begins with http", id="clear"),
     ],
 )

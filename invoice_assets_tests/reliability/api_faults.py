@@ -138,7 +138,7 @@ API_FAULTS = (
         error=PermissionDeniedError,
         says=(
             'answered 401 "You are not authorized to perform this operation" (code 57). A scope of the client, or '
-            "a permission of its user, is missing."
+            "a permission of its user, is missing: `invoice-assets authorize` obtains a grant with all scopes."
         ),
         retried=True,
     ),
