@@ -15,7 +15,7 @@ from dlt.extract import DltResource
 
 from invoice_assets.defs.dlt_integration import DltResourceTranslatorData
 from invoice_assets.defs.failures import Retries, report_failures
-from invoice_assets.defs.load_metadata import describe_load, observe_api, summarize, tell_partitions
+from invoice_assets.defs.load_metadata import collect_warnings, describe_load, observe_api, summarize, tell_partitions
 from invoice_assets.defs.partitions import build_partitions, cover
 from invoice_assets.defs.pools import name_pool
 from invoice_assets.defs.read_plan import find_upcoming_reads, name_load_step
@@ -69,6 +69,8 @@ def build_asset(
             ).load()
             measure(load)
         context.log.info(summarize(load))
+        for warning in collect_warnings(load):
+            context.log.warning(f"{spec.label}: {warning}")
         context.log_event(observe_api(load))
         if partitions:
             tell_partitions(context, load, partitions)

@@ -128,7 +128,7 @@ def judge_required_columns(evidence: Evidence) -> Verdict:
 
 
 def judge_row_count(evidence: Evidence) -> Verdict:
-    """Rows that the source returned and the table lacks offend."""
+    """Rows that the source returned and the table lacks offend; mildly, those that it did not and that are unmarked."""
     complete, last, table = evidence.loads.last_complete, evidence.loads.last, evidence.table
     if last is None:
         return Verdict(remark="This Dagster instance knows of no load: nothing to compare with.", sql=table.sql)
@@ -142,8 +142,13 @@ def judge_row_count(evidence: Evidence) -> Verdict:
         for read, at, source, found in expected
         if (gap := source - found) > 0
     ]
+    unmarked = complete.rows_unmarked if complete else 0
+    left = Offence(
+        what="the last complete read", says="did not return rows that are not marked as deleted", rows=unmarked
+    )
     return Verdict(
-        offences=tuple(offences),
+        offences=(*offences, left) if unmarked else tuple(offences),
+        severity=ERROR if offences else WARN,
         numbers={
             "source_rows": (complete or last).source_rows,
             "live_rows": table.live_keys,
@@ -271,29 +276,29 @@ TABLE_CLAIMS = (
     TableClaim(
         name=CheckName.PRIMARY_KEY_IS_PRESENT,
         description="Every row has a primary key: neither NULL nor empty.",
-        what_to_do="Somebody has written into the table: remove these rows, then load all partitions again.",
+        what_to_do="Somebody has written into the table: remove these rows, then load the whole table again.",
         judge=judge_presence,
     ),
     TableClaim(
         name=CheckName.REQUIRED_COLUMNS_ARE_PRESENT,
         description="Every column that the API promises to fill is filled, and no other one has turned empty.",
-        what_to_do="Look at these rows in the API. Where it has a value, load all partitions again. Where it has none, "
-        "mend the rows there, or make the column nullable in invoice_assets/catalog.py.",
+        what_to_do="Look at these rows in the API. Where it has a value, load the whole table again. Where it has "
+        "none, mend the rows there, or make the column nullable in invoice_assets/catalog.py.",
         judge=judge_required_columns,
         remembers=True,
     ),
     TableClaim(
         name=CheckName.ROW_COUNT_MATCHES_SOURCE,
-        description="Every row that the last reads returned is in the table.",
-        what_to_do="Rows were lost after they were loaded: find out who deletes from the table, then load all "
-        "partitions again.",
+        description="Every row that the last reads returned is in the table, and what they did not return is marked.",
+        what_to_do="Rows missing: find out who deletes from the table, then load the whole table again. Rows not "
+        "marked: the source had too few to be believed; if it is right, raise INVOICE_DELETION_LIMIT and load again.",
         judge=judge_row_count,
     ),
     TableClaim(
         name=CheckName.COLUMNS_MATCH_CATALOG,
         description="The table and the source have the catalog's columns, with the catalog's types.",
         what_to_do="A new column: declare it in invoice_assets/catalog.py. Another type, or not in the table: restore "
-        "the column and load all partitions again. No longer sent: ask the API's vendor.",
+        "the column and load the whole table again. No longer sent: ask the API's vendor.",
         judge=judge_columns,
         remembers=True,
     ),

@@ -49,6 +49,8 @@ class LoadFacts:
     """The catalog's columns that no row had a field for."""
     rows_in_table: int | None = None
     """Live rows in the table after the load."""
+    rows_unmarked: int = 0
+    """Live rows that this complete read did not bring, and that are not marked as deleted all the same."""
     quota_remaining: int | None = None
     """Requests of the day that were left after it, where the API has told."""
 
@@ -62,9 +64,20 @@ def summarize(load: "Load") -> str:
     return f"{load.spec.label}: {', '.join([read, table, *deleted, *tell_quota(load.usage)])}"
 
 
+def collect_warnings(load: "Load") -> list[str]:
+    """What somebody should know of the load, in sentences."""
+    warnings = [load.deletion_refusal] if load.deletion_refusal else []
+    if load.report.sort_ignored:
+        warnings.append(
+            f"The API did not sort by {load.spec.sort.column}: the list was read by page number, and a change "
+            "meanwhile may have hidden a row."
+        )
+    return warnings
+
+
 def describe_load(load: "Load") -> dict[str, Any]:
     """What was read, what it cost and what is in the table now."""
-    warnings = _collect_warnings(load)
+    warnings = collect_warnings(load)
     return {
         **({"warning": " ".join(warnings)} if warnings else {}),
         "rows_loaded": load.census.rows,
@@ -113,6 +126,7 @@ def read_load_facts(metadata: Mapping[str, MetadataValue[Any]]) -> LoadFacts | N
         always_sent=frozenset(told["always_sent"]),
         never_sent=frozenset(told["never_sent"]),
         rows_in_table=_read_number(metadata, "dagster/row_count"),
+        rows_unmarked=told.get("rows_unmarked", 0),
         quota_remaining=_read_number(metadata, "quota_remaining"),
     )
 
@@ -138,6 +152,7 @@ def _describe_read(load: "Load") -> dict[str, Any]:
         "started_at": load.started_at.isoformat(),
         "window_start": start.astimezone(UTC).isoformat() if start else None,
         "window_end": end.astimezone(UTC).isoformat() if end else None,
+        "rows_unmarked": load.rows_unmarked,
         "always_sent": sorted(load.census.always_sent),
         "never_sent": sorted(load.census.never_sent),
     }
@@ -155,13 +170,3 @@ def _describe_new_columns(load: "Load") -> dict[str, dict[str, str]]:
     return {
         field: {"column": column, "type": types[field]} for field, column in name_new_columns(load.spec, types).items()
     }
-
-
-def _collect_warnings(load: "Load") -> list[str]:
-    warnings = [load.deletion_refusal] if load.deletion_refusal else []
-    if load.report.sort_ignored:
-        warnings.append(
-            f"The API did not sort by {load.spec.sort.column}: the list was read by page number, and a change "
-            "meanwhile may have hidden a row."
-        )
-    return warnings

@@ -47,6 +47,8 @@ class Load:
     census: RowCensus
     rows_marked_deleted: int
     deletion_refusal: str | None
+    rows_unmarked: int = 0
+    """Live rows that a complete read did not bring, where marking them was refused."""
     rows_in_table: int
     rows_by_modification: Mapping[datetime, int] = field(default_factory=dict)
     stages_s: Mapping[str, float]
@@ -122,6 +124,7 @@ class Loader:
                 census=read.census,
                 rows_marked_deleted=len(gone),
                 deletion_refusal=missing.refusal,
+                rows_unmarked=missing.rows_refused,
                 rows_in_table=rows_in_table,
                 rows_by_modification=rows_by_modification,
                 stages_s=measure_stages(pipeline),

@@ -26,6 +26,8 @@ class Missing:
 
     keys: frozenset[str] = frozenset()
     refusal: str | None = None
+    rows_refused: int = 0
+    """How many rows that is not believed of."""
 
 
 def find_missing(
@@ -51,7 +53,8 @@ def find_missing(
         if not rows_seen or missing_rows > limit * live_rows:
             return Missing(
                 refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
-                f"{limit:.0%} of INVOICE_DELETION_LIMIT; none was marked as deleted."
+                f"{limit:.0%} of INVOICE_DELETION_LIMIT; none was marked as deleted.",
+                rows_refused=missing_rows,
             )
         return Missing(keys=frozenset(str(row[0]) for row in client.execute_sql(f"SELECT live.{key} {gone}") or ()))
 

@@ -182,6 +182,23 @@ def test_a_row_that_is_lost_after_a_complete_read_fails_the_row_count(checked: C
     assert check.metadata["live_rows"].value == 2
 
 
+def test_rows_that_are_gone_from_the_source_and_not_marked_are_a_warning_until_they_are(
+    checked: Checked, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for row in list(sandbox.rows("contacts"))[:2]:
+        sandbox.delete("contacts", row["contact_id"])
+
+    checked.load("contacts")
+    check = the_only(checked.failing("contacts"), "row_count_matches_source")
+    monkeypatch.setenv("INVOICE_DELETION_LIMIT", "1")
+    checked.load("contacts")
+
+    (offender,) = offenders(check)
+    assert check.severity is WARN
+    assert (offender["rows"], offender["says"]) == (2, "did not return rows that are not marked as deleted")
+    assert checked.failing("contacts") == {}
+
+
 def test_a_row_that_is_lost_after_a_window_was_read_fails_the_row_count(checked: Checked, sandbox: Sandbox) -> None:
     """Two rows arrived since the complete read: that one of them is lost shows in the window only."""
     today = datetime.now(ZoneInfo(Settings.from_env().time_zone)).date().isoformat()

@@ -1,3 +1,5 @@
+from logging import WARNING
+
 """Partitions and deletions as a run shows them: windows of the last change, complete reads, rows that are gone."""
 
 from collections.abc import Iterator
@@ -239,10 +241,15 @@ def test_more_deletions_than_the_limit_are_not_believed_and_the_run_says_why(pro
     for key in ids(source, "taxes")[:3]:
         source.delete("taxes", key)
 
-    result = project.materialize("taxes")
+    with DagsterInstance.ephemeral() as project.instance:
+        result = project.materialize("taxes")
+        warnings = [entry.user_message for entry in project.instance.all_logs(result.run_id) if entry.level == WARNING]
 
     assert stored_ids(project, "taxes", "deleted_at IS NOT NULL") == set()
     assert "did not bring 3 of 10 live rows, more than the 20%" in metadata_of(result, "taxes")["warning"]
+    assert [warning.partition(", more")[0] for warning in warnings] == [
+        "taxes: The source did not bring 3 of 10 live rows"
+    ]
 
 
 def test_a_limit_of_one_still_does_not_believe_an_empty_list(

@@ -161,7 +161,7 @@ def test_a_refused_grant_says_what_to_check(look: Look, sandbox: Sandbox) -> Non
 
     assert failing(found) == {TOKEN}
     assert "invalid_code" in found[TOKEN].what
-    assert "a revoked one needs a new grant" in found[TOKEN].what_to_do
+    assert "`invoice-assets authorize` obtains a new grant" in found[TOKEN].what_to_do
 
 
 @pytest.fixture
