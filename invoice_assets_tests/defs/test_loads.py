@@ -1,9 +1,8 @@
-from logging import WARNING
-
 """Partitions and deletions as a run shows them: windows of the last change, complete reads, rows that are gone."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
