@@ -199,18 +199,24 @@ def _count(entries: Sequence[_Entry], *, limit: int) -> str:
     """How many there are of each state, and of each resource where that fits."""
     states: Counter[_State] = Counter()
     resources: Counter[str] = Counter()
+    past = 0
     for entry in entries:
-        states[entry.state] += len(entry.notices)
+        if entry.is_past:
+            past += len(entry.notices)
+        else:
+            states[entry.state] += len(entry.notices)
         resources.update(notice.observation.resource for notice in entry.notices if notice.observation.resource)
     kinds = ", ".join(_name_number(state, number) for state, number in sorted(states.items()))
+    kinds += f", {past} before that" if past else ""
     most = ", ".join(f"{clean(resource)} {number}" for resource, number in resources.most_common(BY_NAME))
-    line = f"{states.total()} changes: {kinds}."
+    line = f"{states.total() + past} changes: {kinds}."
     return f"{line} By resource: {most}." if most and len(line) + len(most) < limit else line
 
 
 def _fit_names(entries: Sequence[_Entry], *, room: int) -> Iterator[str]:
     for entry in entries:
-        line = f"- {_HEADLINES[entry.state][0]}: {shorten(clean(', '.join(entry.names)), LONGEST_NAME)}"
+        headline = "Before that" if entry.is_past else _HEADLINES[entry.state][0]
+        line = f"- {headline}: {shorten(clean(', '.join(entry.names)), LONGEST_NAME)}"
         room -= len(line) + 1
         if room < 0:
             return

@@ -101,6 +101,17 @@ def test_what_failed_and_recovered_since_the_last_look_is_a_recovery_and_both_ar
     ]
 
 
+def test_many_that_failed_and_recovered_are_counted_once_as_what_they_are_now() -> None:
+    failed = [notice(of=f"claim_{n}") for n in range(6)]
+    recovered = [notice(NoticeKind.RECOVERED, PASS, of=f"claim_{n}") for n in range(6)]
+
+    message = put(*failed, *recovered)
+
+    assert message.title.startswith("6 recovered: claim_0")
+    assert message.body.startswith("12 changes: 6 recovered, 6 before that.")
+    assert message.body.endswith("- Recovered: claim_4\n- Recovered: claim_5")
+
+
 def test_the_worst_is_told_first() -> None:
     body = put(RECOVERED, notice(severity=WARN, of="w"), notice(of="e")).body
 
