@@ -19,8 +19,8 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
 from invoice_assets.settings import DEFAULT_DATABASE, Settings
-from invoice_assets_tests.local_environment import find_api, names_a_real_api
 from invoice_assets_tests.runs import QUIET, checks_of, failures_of, seconds_of, select_all_partitions
+from invoice_assets_tests.sandbox.environment_file import find_api, names_a_real_api
 from invoice_assets_tests.sandbox.limits import Limits
 from invoice_assets_tests.sandbox.server import Sandbox
 

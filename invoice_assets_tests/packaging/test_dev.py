@@ -2,7 +2,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,12 +19,12 @@ SERVING = re.compile(r"Serving dagster-webserver on (http://127\.0\.0\.1:\d+)")
 
 
 @contextmanager
-def start(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def start(folder: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
     """The command in a terminal of its own, which Ctrl+C ends."""
     process = subprocess.Popen(
         COMMAND.split(),
         cwd=folder,
-        env=prepare_fresh_clone(folder),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -48,13 +48,32 @@ def read_until_serving(process: "subprocess.Popen[str]") -> tuple[str, str]:
     raise AssertionError(f"it ended without serving anything:\n{printed}")
 
 
+def run_to_its_end(folder: Path, environment: Mapping[str, str]) -> str:
+    """What the command prints where it refuses."""
+    run = subprocess.run(COMMAND.split(), cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    return run.stdout
+
+
 def test_a_newcomer_sees_the_assets_in_the_browser_with_the_sandbox_beside_them(tmp_path: Path) -> None:
-    with start(tmp_path) as process, Session() as browser:
+    environment = prepare_fresh_clone(tmp_path)
+    with start(tmp_path, environment) as process, Session() as browser:
         address, printed = read_until_serving(process)
         browser.mount(address, PATIENT)
 
         query = {"query": "{ assetNodes { assetKey { path } } }"}
         answer = browser.post(f"{address}/graphql", json=query, timeout=60).json()
+        second = run_to_its_end(tmp_path, environment)
 
     assert "Reading from the sandbox API at http://127.0.0.1:" in printed
     assert ["invoicing", "invoices"] in [node["assetKey"]["path"] for node in answer["data"]["assetNodes"]]
+    assert "Another `make dev` runs in this folder" in second
+
+
+def test_settings_that_cannot_be_used_end_it_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INVOICE_TIMEZONE=Europe/Belin\n")
+
+    printed = run_to_its_end(tmp_path, prepare_fresh_clone(tmp_path))
+
+    assert "INVOICE_TIMEZONE is 'Europe/Belin': set it to a name such as America/New_York." in printed
+    assert "Traceback" not in printed

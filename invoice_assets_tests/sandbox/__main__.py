@@ -66,7 +66,9 @@ def describe(sandbox: Sandbox, *, env_file: Path | None) -> None:
     if env_file is not None:
         is_written = write_environment_file(env_file, variables)
         print(
-            f"Wrote {env_file}." if is_written else f"Left {env_file} alone: it is not as a sandbox wrote it.",
+            f"Wrote {env_file}."
+            if is_written
+            else f"Left {env_file} alone: it names an API that is not gone, or is not a sandbox's to write.",
             flush=True,
         )
     print(f"\n{render_variables(variables)}", flush=True)
@@ -78,11 +80,11 @@ def describe_authorization(sandbox: Sandbox) -> None:
     print(
         f"""To practise `invoice-assets authorize`, in another terminal:
 
-  invoice-assets authorize --base-url {sandbox.api_base_url} --token-url {sandbox.token_url}
+  .venv/bin/invoice-assets authorize --base-url {sandbox.api_base_url} --token-url {sandbox.token_url}
 
-The client id and the client secret are those above. Where it asks for a grant code, paste the "result" of:
+The client id and the client secret are those above. Where it asks for a grant code, paste what this prints:
 
-  curl --silent --request POST {sandbox.base_url}{ADMIN_PREFIX}/grant_code
+  curl --silent --request POST {sandbox.base_url}{ADMIN_PREFIX}/grant_code | cut -d '"' -f 4
 """,
         flush=True,
     )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from invoice_assets_tests.sandbox.environment_file import is_ours, write_environment_file
+from invoice_assets_tests.sandbox.environment_file import is_left_over, write_environment_file
 from invoice_assets_tests.sandbox_behaviour.client import TIMEOUT_S, Client
 from invoice_assets_tests.sandbox_behaviour.conftest import OpenSandbox
 
@@ -149,20 +149,21 @@ def test_an_occupied_port_is_replaced_by_a_free_one() -> None:
             assert f":{port}/" not in "".join(lines[1:])
 
 
-def test_the_env_file_is_private_and_replaces_only_what_a_sandbox_wrote_and_nobody_changed(tmp_path: Path) -> None:
-    own, foreign, changed = (tmp_path / f"{name}.env" for name in ("own", "foreign", "changed"))
-    for path in (own, changed):
-        write_environment_file(path, {"OLD": "1"})
+def test_the_env_file_is_private_and_names_the_sandbox_where_that_takes_nothing_from_anybody(tmp_path: Path) -> None:
+    new, own, foreign, real = (tmp_path / f"{name}.env" for name in ("new", "own", "foreign", "real"))
+    for path, address in ((own, "http://127.0.0.1:1/"), (real, "https://www.zohoapis.eu/invoice/v3/")):
+        write_environment_file(path, {"INVOICE_API_BASE_URL": address})
+        path.write_text(path.read_text() + "MINE=1\n")
     own.chmod(0o644)
-    foreign.write_text("MINE=1\n")
-    changed.write_text(changed.read_text() + "MINE=1\n")
+    foreign.write_text("INVOICE_API_BASE_URL=http://127.0.0.1:1/\n")
 
-    for path, said in ((own, "Wrote"), (foreign, "Left"), (changed, "Left")):
+    for path, said in ((new, "Wrote"), (own, "Wrote"), (foreign, "Left"), (real, "Left")):
+        before = path.read_text() if said == "Left" else ""
         with _running("--port", "0", "--env-file", str(path)) as (_, lines):
             assert any(line.startswith(f"{said} {path}") for line in lines)
+            assert not is_left_over(path)
+        assert is_left_over(path) is (said == "Wrote")
+        assert before in ("", path.read_text())
 
-    assert is_ours(own)
-    assert "INVOICE_API_BASE_URL=http://127.0.0.1:" in own.read_text()
+    assert "MINE=1\n" in own.read_text()
     assert stat.S_IMODE(os.stat(own).st_mode) == 0o600
-    assert foreign.read_text() == "MINE=1\n"
-    assert changed.read_text().endswith("OLD=1\nMINE=1\n")
