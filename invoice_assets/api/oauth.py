@@ -190,9 +190,12 @@ class AccessTokenProvider:
             )
         self._recorder.record(TOKEN_WAIT, time.monotonic() - asked_at)
         if refusal := self._find_refusal(shared):
+            until = datetime.fromtimestamp(refusal.until, UTC)
             if not refusal.is_throttle:
-                raise TokenRejectedError(refusal.message)
-            raise TokenThrottledError(refusal.message, resume_at=datetime.fromtimestamp(refusal.until, UTC))
+                raise TokenRejectedError(
+                    f"{refusal.message} These credentials are not sent again before {until:%Y-%m-%d %H:%M:%S} UTC."
+                )
+            raise TokenThrottledError(refusal.message, resume_at=until)
         return cast(AccessToken, shared.token)
 
     def _request(self, known: SharedTokens, *, renewed_at: float | None) -> SharedTokens:

@@ -6,8 +6,10 @@ https://docs.dagster.io/guides/build/assets/metadata-and-tags
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dagster import (
     AssetExecutionContext,
@@ -61,19 +63,21 @@ def build_receivables_report(catalog: Mapping[str, ResourceSpec], settings: Sett
         """Read the view and draw it."""
         with report_failures(view), warehouse.open_pipeline(view.sources[0]) as pipeline:
             rows = read_report_view(pipeline, view.view, order_by=("currency_code", "days_overdue_from"))
-        yield MaterializeResult(asset_key=key, metadata=describe_receivables(rows))
+        today = datetime.now(ZoneInfo(settings.time_zone)).date()
+        heading = f"Open balances by days overdue on {today} ({settings.time_zone})"
+        yield MaterializeResult(asset_key=key, metadata=describe_receivables(rows, heading=heading))
 
     return draw
 
 
-def describe_receivables(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def describe_receivables(rows: Sequence[Mapping[str, Any]], *, heading: str) -> dict[str, Any]:
     """The rows of the view as a picture, as a table with exact amounts, and as numbers to plot."""
     balances: dict[str, dict[str, Decimal]] = {}
     for row in rows:
         balances.setdefault(row["currency_code"], {})[row["age"]] = row["balance"]
     picture = b64encode(draw_receivables(balances).encode()).decode()
     return {
-        "receivables": MetadataValue.md(f"![Receivables by days overdue](data:image/svg+xml;base64,{picture})"),
+        "receivables": MetadataValue.md(f"**{heading}**\n\n![{heading}](data:image/svg+xml;base64,{picture})"),
         "by_age": MetadataValue.table(
             [TableRecord({**row, "balance": write_amount(row["balance"])}) for row in rows],
             schema=TableSchema(columns=[build_column(column) for column in RECEIVABLES_BY_AGE.columns]),

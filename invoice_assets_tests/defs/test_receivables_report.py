@@ -13,7 +13,7 @@ from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.server import Sandbox
 
-PREFIX = "![Receivables by days overdue](data:image/svg+xml;base64,"
+DATA = "](data:image/svg+xml;base64,"
 
 
 @pytest.fixture
@@ -34,7 +34,10 @@ def test_the_report_shows_a_picture_and_a_table_of_the_view_s_figures(project: P
     stored = project.query(
         "SELECT currency_code, age, invoices, balance FROM invoicing.receivables_by_age ORDER BY 1, 2"
     )
-    picture = ElementTree.fromstring(b64decode(str(shown["receivables"]).removeprefix(PREFIX).removesuffix(")")))
+    heading, _, data = str(shown["receivables"]).partition(DATA)
+    picture = ElementTree.fromstring(b64decode(data.removesuffix(")")))
+    assert heading.startswith("**Open balances by days overdue on ")
+    assert "(America/New_York)**" in heading
     assert stored
     assert [
         (row.data["currency_code"], row.data["age"], row.data["invoices"], row.data["balance"])

@@ -280,7 +280,8 @@ API_FAULTS = (
         error=TokenRejectedError,
         says=(
             "POST https://…/oauth/v2/token answered 200 (invalid_code). Check that INVOICE_API_TOKEN_URL is of "
-            "your data centre, and the client id, client secret and refresh token; a revoked one needs a new grant."
+            "your data centre, and the client id, client secret and refresh token; where one is revoked, "
+            "`invoice-assets authorize` obtains a new grant. These credentials are not sent again before … UTC."
         ),
         concerns_all=True,
     ),
