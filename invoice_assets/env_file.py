@@ -20,6 +20,8 @@ from invoice_assets.errors import PermanentError
 ENV_FILE, EXAMPLE = Path(".env"), Path(".env.example")
 _OWNER_ONLY = 0o600
 _PLAIN = re.compile(r"[\w./:@%+,=~-]*", re.ASCII)
+_AHEAD = re.compile(r"\s*(export[^\S\r\n]+)?")
+"""What stands before a name, as python-dotenv reads it."""
 
 
 class EnvFileError(PermanentError):
@@ -96,7 +98,7 @@ def change_variables(text: str, values: Mapping[str, str]) -> str:
         if binding.key not in values:
             pieces.append(binding.original.string)
         elif binding.key in left:
-            ahead = re.match(r"\s*", binding.original.string)
+            ahead = _AHEAD.match(binding.original.string)
             pieces.append(f"{ahead[0] if ahead else ''}{_render(binding.key, left.pop(binding.key))}\n")
     changed = "".join(pieces)
     changed += "\n" if left and changed and not changed.endswith("\n") else ""

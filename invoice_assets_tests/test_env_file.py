@@ -36,7 +36,7 @@ def test_other_lines_and_comments_stay_as_they_are() -> None:
     changed = change_variables(OWN, {"INVOICE_API_CLIENT_ID": "new", "INVOICE_API_ORGANIZATION_ID": "1000"})
 
     assert changed == (
-        "# mine, with an = in it\nINVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
+        "# mine, with an = in it\nexport INVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
         "  INVOICE_API_ORGANIZATION_ID=1000\nNOT A LINE\nLAST=1"
     )
 
