@@ -20,6 +20,10 @@ from invoice_assets.errors import PermanentError
 ENV_FILE, EXAMPLE = Path(".env"), Path(".env.example")
 _OWNER_ONLY = 0o600
 _PLAIN = re.compile(r"[\w./:@%+,=~-]*", re.ASCII)
+_AHEAD = re.compile(r"\s*(export[^\S\r\n]+)?")
+"""What stands before a name, as python-dotenv reads it."""
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class EnvFileError(PermanentError):
@@ -41,7 +45,22 @@ def load_variables(path: Path) -> None:
     Raises:
         EnvFileError: It cannot be read.
     """
-    load_dotenv(stream=StringIO(_read(path)))
+    load_dotenv(stream=StringIO(_leave_out_broken_lines(_read(path))))
+
+
+def find_broken_lines(path: Path) -> list[int]:
+    """The numbers of the lines, from 1, on which something begins that cannot be read, and so sets nothing.
+
+    Raises:
+        EnvFileError: The file cannot be read.
+    """
+    numbers, before = [], ""
+    for binding in parse_stream(StringIO(_read(path), newline="")):
+        if binding.error:
+            blank = binding.original.string[: -len(binding.original.string.lstrip())]
+            numbers.append(1 + len(_LINE_END.findall(before + blank)))
+        before += binding.original.string
+    return numbers
 
 
 def require_writable(path: Path) -> None:
@@ -96,7 +115,7 @@ def change_variables(text: str, values: Mapping[str, str]) -> str:
         if binding.key not in values:
             pieces.append(binding.original.string)
         elif binding.key in left:
-            ahead = re.match(r"\s*", binding.original.string)
+            ahead = _AHEAD.match(binding.original.string)
             pieces.append(f"{ahead[0] if ahead else ''}{_render(binding.key, left.pop(binding.key))}\n")
     changed = "".join(pieces)
     changed += "\n" if left and changed and not changed.endswith("\n") else ""
@@ -114,7 +133,7 @@ def is_for_the_owner_alone(path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
     except FileNotFoundError:
         return ""
@@ -131,7 +150,14 @@ def _describe_unwritable(path: Path, error: OSError) -> EnvFileError:
 
 
 def _parse(text: str) -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+    values = dotenv_values(stream=StringIO(_leave_out_broken_lines(text)))
+    return {name: value for name, value in values.items() if value}
+
+
+def _leave_out_broken_lines(text: str) -> str:
+    """What python-dotenv reads without a word: of a broken line it would log the number, and not the file."""
+    bindings = parse_stream(StringIO(text, newline=""))
+    return "".join(binding.original.string for binding in bindings if not binding.error)
 
 
 def _render(name: str, value: str) -> str:

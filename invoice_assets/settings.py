@@ -29,6 +29,7 @@ from invoice_assets.variables import (
     read_day,
     read_folder,
     read_hours,
+    read_identifier,
     read_number,
     read_share,
     read_switch,
@@ -166,7 +167,7 @@ class Settings:
         """The settings of the API with those of the warehouse, the schedules and the UI."""
         return replace(
             api,
-            dataset=given.get("INVOICE_DATASET", cls.dataset),
+            dataset=read_identifier(given, "INVOICE_DATASET", cls.dataset),
             destination_type=(destination := _destination(given)).destination_type,
             table_format=destination.table_format,
             database=_duckdb_file(given) if destination is DUCKDB else "",

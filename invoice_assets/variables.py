@@ -3,6 +3,7 @@
 Which variables there are lives in `settings.py`; each function is given what is set, a variable's name and its default.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -36,6 +37,19 @@ def read_folder(given: Mapping[str, str], name: str, default: str) -> str:
         return ""
     if "@" in value:
         raise SettingsError(f"{name} is no path, and no address either: set it to a folder, or to postgresql://….")
+    return value
+
+
+def read_identifier(given: Mapping[str, str], name: str, default: str) -> str:
+    """A name in the warehouse, of those that dlt's naming convention `snake_case` leaves as they are.
+
+    https://dlthub.com/docs/general-usage/naming-convention
+    """
+    value = given.get(name, default)
+    if not re.fullmatch(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*", value):
+        raise SettingsError(
+            f"{name} is {value!r}: set it to a-z, 0-9 and single _ between them, a letter first, such as invoicing_eu."
+        )
     return value
 
 

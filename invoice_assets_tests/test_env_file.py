@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from dagster._core.secrets.env_file import get_env_var_dict
 from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from invoice_assets.env_file import (
     EnvFileError,
     change_variables,
+    find_broken_lines,
     is_for_the_owner_alone,
     load_variables,
     read_variables,
@@ -32,11 +35,17 @@ NOT A LINE
 LAST=1"""
 
 
+def set_and_read(path: Path, name: str) -> str:
+    """The file, once the variable is 2."""
+    set_variables(path, {name: "2"})
+    return path.read_text()
+
+
 def test_other_lines_and_comments_stay_as_they_are() -> None:
     changed = change_variables(OWN, {"INVOICE_API_CLIENT_ID": "new", "INVOICE_API_ORGANIZATION_ID": "1000"})
 
     assert changed == (
-        "# mine, with an = in it\nINVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
+        "# mine, with an = in it\nexport INVOICE_API_CLIENT_ID=new\nINVOICE_ALERT_URLS='slack://a b'\n\n"
         "  INVOICE_API_ORGANIZATION_ID=1000\nNOT A LINE\nLAST=1"
     )
 
@@ -131,6 +140,40 @@ def test_a_file_that_is_no_text_is_told_and_sets_nothing(tmp_path: Path, content
 
     with pytest.raises(EnvFileError, match=reason):
         load_variables(tmp_path / ".env")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_lines_that_cannot_be_read_are_found_by_their_numbers(tmp_path: Path, end: str) -> None:
+    """What a quote that is left open takes with it is told as the line where it begins."""
+    lines = ["A=1", "", "NOT A LINE", "B='two", "C=3", "D='fine", "here'", "  E 5", "F=6"]
+    (tmp_path / ".env").write_bytes(end.join(lines).encode())
+
+    assert find_broken_lines(tmp_path / ".env") == [3, 4, 8]
+    assert set(read_variables(tmp_path / ".env")) == {"A", "F"}
+
+
+def test_a_broken_line_is_left_out_without_a_word_of_python_dotenv_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It told the line without the file, at each command; the doctor tells both."""
+    (tmp_path / ".env").write_text("NOT A LINE\nLEFT_OVER=1\n")
+    monkeypatch.setenv("LEFT_OVER", "")
+    monkeypatch.delenv("LEFT_OVER")
+
+    load_variables(tmp_path / ".env")
+
+    assert os.environ["LEFT_OVER"] == "1"
+    assert read_variables(tmp_path / ".env") == {"LEFT_OVER": "1"}
+    assert set_and_read(tmp_path / ".env", "A") == "NOT A LINE\nLEFT_OVER=1\nA=2\n"
+    assert caplog.messages == []
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    """Editors of Windows put one ahead; Dagster, which reads by python-dotenv too, takes no notice of it either."""
+    (tmp_path / ".env").write_bytes(codecs.BOM_UTF8 + b"A=1\n")
+
+    assert read_variables(tmp_path / ".env") == {"A": "1"} == get_env_var_dict(str(tmp_path))
+    assert find_broken_lines(tmp_path / ".env") == []
 
 
 def test_whether_a_file_could_be_written_is_found_out_without_making_one(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.normalizers.naming.snake_case import NamingConvention as SnakeCase
 
 import invoice_assets
 from invoice_assets.api.session import MAX_BODY_MB
@@ -176,6 +177,24 @@ def test_the_limits_are_those_that_hold_where_nobody_sets_any() -> None:
 def test_a_body_of_nothing_is_refused_in_words() -> None:
     with pytest.raises(SettingsError, match="INVOICE_API_MAX_BODY_MB is '0': set it to 1 or more, or leave it out"):
         Settings.from_env({"INVOICE_API_MAX_BODY_MB": "0"})
+
+
+@pytest.mark.parametrize(
+    "value", ["in voices", "Invoicing", "myInvoices", "in-voices", "1st", "in__voices", "invoicing_", "ünder"]
+)
+def test_a_dataset_that_dlt_would_call_otherwise_is_refused(value: str) -> None:
+    """Tables would stand under another name than the one that everybody is told, or the first load would fail."""
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env({"INVOICE_DATASET": value})
+
+    assert str(raised.value).startswith(f"INVOICE_DATASET is {value!r}: set it to ")
+    assert str(raised.value).endswith("such as invoicing_eu.")
+    assert SnakeCase().normalize_identifier(value) != value
+
+
+@pytest.mark.parametrize("value", ["invoicing", "invoicing_eu", "_raw", "a1", "raw_2024_b"])
+def test_a_dataset_that_dlt_leaves_as_it_is_can_be_used(value: str) -> None:
+    assert Settings.from_env({"INVOICE_DATASET": value}).dataset == value == SnakeCase().normalize_identifier(value)
 
 
 def test_no_list_at_a_time_is_refused_in_words() -> None:

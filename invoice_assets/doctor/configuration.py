@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from invoice_assets.api.transport import require_protected_transport
 from invoice_assets.doctor.findings import Finding, State, describe_error, fine
-from invoice_assets.env_file import ENV_FILE, is_for_the_owner_alone
+from invoice_assets.env_file import ENV_FILE, find_broken_lines, is_for_the_owner_alone
 from invoice_assets.errors import InvoicingError
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings
@@ -25,7 +25,7 @@ def examine_settings(problems: Sequence[SettingsError]) -> Iterator[Finding]:
 
 
 def examine_env_file() -> Iterator[Finding]:
-    """Whether the secrets in the folder's .env are kept; nothing where there is no such file."""
+    """Whether the secrets in the folder's .env are kept, and its lines can be read; nothing where there is no file."""
     if not ENV_FILE.exists():
         return
     if is_for_the_owner_alone(ENV_FILE):
@@ -36,6 +36,13 @@ def examine_env_file() -> Iterator[Finding]:
             state=State.WARNING,
             what="other users of this machine can read it, and it holds secrets",
             what_to_do="chmod 600 .env",
+        )
+    if broken := find_broken_lines(ENV_FILE):
+        yield Finding(
+            name=str(ENV_FILE),
+            state=State.WARNING,
+            what=f"what begins on line {', '.join(map(str, broken))} is no NAME=value, and sets nothing",
+            what_to_do="Write NAME=value there and close every quote, or begin the line with # to make it a comment.",
         )
 
 

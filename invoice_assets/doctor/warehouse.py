@@ -128,7 +128,8 @@ def _choose_place(settings: Settings) -> Iterator[tuple[WarehouseResource, str]]
         yield WarehouseResource.from_settings(replace(own, database=str(scratch))), f"{missing}, not there yet"
     finally:
         for path in (scratch, scratch.with_name(f"{scratch.name}.wal")):
-            path.unlink(missing_ok=True)
+            if path.exists():
+                path.unlink()
         for folder in folders:
             if folder.exists():
                 folder.rmdir()

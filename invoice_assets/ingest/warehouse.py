@@ -118,7 +118,7 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     from invoice_assets.ingest.duckdb_destination import CATALOG
     from invoice_assets.ingest.staged_files import MEMORY_MB
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     retrying = Retrying(
         retry=retry_if_exception(lambda error: _find_holder(error) is not None),
         wait=wait_fixed(LOCK_POLL_S),
@@ -146,6 +146,16 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
     # Whoever has the file has this folder: what is in it now was left by a process that was killed.
     shutil.rmtree(spill_folder, ignore_errors=True)
     return connection
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain([error]) or WarehouseUnusableError(
+            f"the folder {folder} cannot be made ({error.strerror}). Set DESTINATION__WAREHOUSE__CREDENTIALS to a file "
+            "whose folder is there or can be made, then run again."
+        ) from error
 
 
 def _find_holder(error: BaseException | None) -> str | None:

@@ -69,13 +69,13 @@ _DAMAGED = _Meaning(
 )
 _MISSING = _Meaning(
     WarehouseUnusableError,
-    "{place} does not exist",
+    "{place} has no database of that name",
     "Create it, or mend its name in DESTINATION__WAREHOUSE__CREDENTIALS, then run again.",
 )
 _UNREACHABLE = _Meaning(
     WarehouseUnreachableError,
     "the connection to {place} was refused or lost",
-    "Check that it runs; a later run can succeed.",
+    "Check that it runs, and its address in DESTINATION__WAREHOUSE__CREDENTIALS; a later run can succeed.",
 )
 _BUSY = _Meaning(
     WarehouseBusyError, "{place} is too busy: connections, memory or a lock ran out", "A later run can succeed."
@@ -144,6 +144,8 @@ _BY_WORDS_OF_A_REFUSED_CONNECTION: Mapping[str, _Meaning] = {
 """A driver gives no SQLSTATE for a connection that it did not get."""
 
 _QUOTED_FILE = re.compile(r'file "([^"]+)"')
+_SERVER = re.compile(r'connection to server at "(?P<host>[\w.:-]+)"[^,]*, port (?P<port>\d+)')
+"""As libpq names the server that it has tried; a host that it cannot find may be a user, or the end of a password."""
 
 
 def chain_of(error: BaseException | None) -> Iterator[BaseException]:
@@ -160,7 +162,7 @@ def explain(chain: Iterable[BaseException], *, place: str = "the warehouse") -> 
     """
     for error in chain:
         if meaning := _find_meaning(error):
-            what = meaning.what.format(place=_find_file(error) or place)
+            what = meaning.what.format(place=_find_file(error) or place + _find_server(error))
             return meaning.error_class(f"{what} ({_name_kind(error)}). {meaning.advice}")
     return None
 
@@ -202,6 +204,12 @@ def _find_file(error: BaseException) -> str | None:
         return str(error.filename or "a working file")
     found = _QUOTED_FILE.search(str(error)) if type(error).__module__ == "_duckdb" else None
     return found[1] if found else None
+
+
+def _find_server(error: BaseException) -> str:
+    """Where the server is that gave no connection, to stand behind what it is called; empty where nobody says."""
+    found = _SERVER.search(str(error)) if type(error).__module__ == "psycopg2" else None
+    return f" at {found['host']}, port {found['port']}" if found else ""
 
 
 def _name_kind(error: BaseException) -> str:

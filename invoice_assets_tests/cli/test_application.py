@@ -34,14 +34,27 @@ def test_an_error_is_a_sentence_without_a_traceback_or_a_secret(
 
 
 def test_an_error_that_nobody_foresaw_is_told_by_its_kind_alone(run: Run, home: Path) -> None:
-    (home / "dagster.yaml").write_text("storage: planted-secret\n")
+    (home / "history").mkdir()
+    (home / "history" / "runs.db").write_text("planted-secret" * 1000)
 
     status, printed = run("status")
 
     assert status == 1
-    assert "DagsterInvalidConfigError" in printed
+    assert "(DatabaseError)" in printed
     assert "--debug" in printed
     assert "Traceback" not in printed
+    assert "planted" not in printed
+
+
+def test_an_instance_that_cannot_be_opened_is_told_with_its_file(run: Run, home: Path) -> None:
+    (home / "dagster.yaml").write_text("storage: [planted-secret\n")
+
+    status, printed = run("status")
+
+    assert status == 1
+    assert printed.startswith(
+        "dagster.yaml cannot be used: it is no YAML at line 2. Mend it as https://docs.dagster.io"
+    )
     assert "planted" not in printed
 
 

@@ -64,3 +64,17 @@ def test_a_file_of_secrets_that_others_can_read_is_a_warning(
     (found,) = examine_env_file()
 
     assert found.state is state
+
+
+def test_a_line_of_the_file_that_cannot_be_read_is_told_by_its_number_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").touch(0o600)
+    (tmp_path / ".env").write_text("INVOICE_API_CLIENT_SECRET 'planted\nA=1\nB='planted\n")
+
+    _, found = examine_env_file()
+
+    assert (found.name, found.state) == (".env", State.WARNING)
+    assert found.what == "what begins on line 1, 3 is no NAME=value, and sets nothing"
+    assert "planted" not in repr(found)

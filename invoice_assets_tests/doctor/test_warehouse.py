@@ -112,5 +112,23 @@ def test_a_server_that_is_not_there_fails(monkeypatch: pytest.MonkeyPatch) -> No
     found = look(on("postgresql://loader:planted@127.0.0.1:9/warehouse", monkeypatch))
 
     assert found.state is State.FAILING
-    assert "refused or lost" in found.what
+    assert "at 127.0.0.1, port 9 was refused or lost" in found.what
+    assert "DESTINATION__WAREHOUSE__CREDENTIALS" in found.what_to_do
     assert "planted" not in repr(found)
+
+
+def test_a_folder_that_cannot_be_is_told_by_its_path() -> None:
+    found = look(Settings(database="/proc/nope/invoicing.duckdb"))
+
+    assert found.state is State.FAILING
+    assert "the folder /proc/nope cannot be made (No such file or directory)" in found.what
+    assert "DESTINATION__WAREHOUSE__CREDENTIALS" in found.what_to_do
+
+
+def test_a_file_where_a_folder_belongs_is_told_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    found = look(Settings(database=str(tmp_path / "data" / "new" / "invoicing.duckdb")))
+
+    assert found.state is State.FAILING
+    assert f"the folder {tmp_path}/data/new cannot be made (Not a directory)" in found.what

@@ -78,6 +78,19 @@ def test_a_file_that_is_no_database_is_refused_for_good(tmp_path: Path) -> None:
     assert not refused.value.transient
 
 
+@pytest.mark.parametrize(
+    ("folder", "reason"), [("notes", "File exists"), ("notes/below", "Not a directory")], ids=["itself", "above"]
+)
+def test_a_file_where_the_folder_belongs_is_refused_for_good(tmp_path: Path, folder: str, reason: str) -> None:
+    """It passed for an error of ours: a load failed without a word on what to do."""
+    (tmp_path / "notes").touch()
+
+    with pytest.raises(WarehouseUnusableError) as refused:
+        attach_duckdb(tmp_path / folder / "w.duckdb", patience_s=0)
+
+    assert str(refused.value).startswith(f"the folder {tmp_path / folder} cannot be made ({reason}). Set DESTINATION__")
+
+
 def test_a_quote_in_the_path_is_no_sql(tmp_path: Path) -> None:
     path = tmp_path / "it's.duckdb"
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -126,18 +127,39 @@ def test_a_constraint_that_rows_break_is_not_explained(postgres_url: str) -> Non
     assert explain([raised.value]) is None
 
 
-def test_a_refused_connection_can_be_made_later_and_tells_no_address() -> None:
+def test_a_refused_connection_can_be_made_later_and_tells_where_and_not_who() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         with pytest.raises(psycopg2.Error) as raised:
-            psycopg2.connect(f"postgresql://loader:unused@127.0.0.1:{port}/warehouse")
+            psycopg2.connect(f"postgresql://loader:planted@127.0.0.1:{port}/warehouse")
 
     meaning = explain([raised.value])
 
     assert isinstance(meaning, WarehouseUnreachableError)
     assert isinstance(meaning, TransientError)
-    assert str(port) not in str(meaning)
+    assert str(meaning).startswith(f"the connection to the warehouse at 127.0.0.1, port {port} was refused or lost")
+    assert "its address in DESTINATION__WAREHOUSE__CREDENTIALS" in str(meaning)
+    assert not {"planted", "loader"} & set(re.findall(r"\w+", str(meaning)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://loader:pl@nted@127.0.0.1:9/warehouse", id="an-at-sign"),
+        pytest.param("postgresql://loader:12/planted@127.0.0.1:9/warehouse", id="a-slash"),
+    ],
+)
+def test_an_address_whose_password_is_not_encoded_gives_nothing_of_it_away(url: str) -> None:
+    """The server takes what stands behind the first mark for the host, and what stands before for the user."""
+    with pytest.raises(psycopg2.Error) as raised:
+        psycopg2.connect(url)
+
+    meaning = explain([raised.value])
+
+    assert isinstance(meaning, WarehouseUnreachableError)
+    assert "the connection to the warehouse was refused" in str(meaning)
+    assert "nted" not in str(meaning)
 
 
 @pytest.mark.parametrize(

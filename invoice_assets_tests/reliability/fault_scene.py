@@ -38,6 +38,7 @@ _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "… UTC"),
     (re.compile(r"\b\d+ bytes"), "… bytes"),
     (re.compile(r"\(byte \d+\)"), "(byte …)"),
+    (re.compile(r"\bat 127\.0\.0\.1, port \d+"), "at …, port …"),
 )
 
 

@@ -80,8 +80,8 @@ WAREHOUSE_FAULTS = (
         moment=Moment.AT_ITS_SECOND_PAGE,
         error=WarehouseUnreachableError,
         says=(
-            "the connection to the warehouse was refused or lost (OperationalError). Check that it runs; a later "
-            "run can succeed."
+            "the connection to the warehouse at …, port … was refused or lost (OperationalError). Check that it runs, "
+            "and its address in DESTINATION__WAREHOUSE__CREDENTIALS; a later run can succeed."
         ),
         warehouse=Warehouse.POSTGRES,
     ),
@@ -91,8 +91,8 @@ WAREHOUSE_FAULTS = (
         moment=Moment.AT_ITS_STEP,
         error=WarehouseUnreachableError,
         says=(
-            "the connection to the warehouse was refused or lost (OperationalError). Check that it runs; a later "
-            "run can succeed."
+            "the connection to the warehouse was refused or lost (OperationalError). Check that it runs, and its "
+            "address in DESTINATION__WAREHOUSE__CREDENTIALS; a later run can succeed."
         ),
         warehouse=Warehouse.POSTGRES,
     ),
@@ -145,8 +145,8 @@ WAREHOUSE_FAULTS = (
         moment=Moment.AT_ITS_STEP,
         error=WarehouseDeniedError,
         says=(
-            "the warehouse refuses the user that loads it, or what that user tried (OperationalError). Check the "
-            "user, the password and the rights in DESTINATION__WAREHOUSE__CREDENTIALS, then run again."
+            "the warehouse at …, port … refuses the user that loads it, or what that user tried (OperationalError). "
+            "Check the user, the password and the rights in DESTINATION__WAREHOUSE__CREDENTIALS, then run again."
         ),
         warehouse=Warehouse.POSTGRES,
     ),
