@@ -137,8 +137,9 @@ def attach_duckdb(path: Path, *, patience_s: float) -> "DuckDBPyConnection":
         connection.close()
         if holder := _find_holder(error):
             raise WarehouseLockedError(
-                f"{path} is in use by {holder}, which did not let go within {patience_s:g} s. DuckDB takes one writing "
-                "process at a time: close that one or wait for it, then run again."
+                f"{path} is in use by {holder}, which did not let go within {patience_s:g} s. While a load writes, "
+                "DuckDB lets nobody else have the file open, not even to read: close that one or wait for it, then run "
+                "again."
             ) from error
         raise explain([error], place=str(path)) or WarehouseUnusableError(
             f"{path} cannot be opened: {str(error).splitlines()[0]}. Check DESTINATION__WAREHOUSE__CREDENTIALS."
