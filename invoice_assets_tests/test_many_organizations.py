@@ -72,7 +72,7 @@ def test_an_organisation_without_credentials_names_its_own_variable_and_never_ta
 
     failed, loaded = deployment.materialize("acme", "taxes"), deployment.materialize("globex", "taxes")
 
-    assert "No client_secret to ask for an access token with. Set ACME_CLIENT_SECRET." in str(failures_of(failed))
+    assert "No client_secret to ask for an access token with. Set ACME_CLIENT_SECRET; " in str(failures_of(failed))
     assert deployment.sandboxes["acme"].token_requests == 0
     assert loaded.success
 
