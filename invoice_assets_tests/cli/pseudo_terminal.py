@@ -30,6 +30,8 @@ class Terminal:
         self.screen = ""
         self._read_until = 0
         self._master, slave = pty.openpty()
+        # Where a shell in the background has this process ignore interrupts, the child would for good.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "invoice_assets.cli", *arguments],
             cwd=folder,
