@@ -199,17 +199,14 @@ def _count(entries: Sequence[_Entry], *, limit: int) -> str:
     """How many there are of each state, and of each resource where that fits."""
     states: Counter[_State] = Counter()
     resources: Counter[str] = Counter()
-    past = 0
+    total = sum(len(entry.notices) for entry in entries)
     for entry in entries:
-        if entry.is_past:
-            past += len(entry.notices)
-        else:
-            states[entry.state] += len(entry.notices)
+        states[entry.state] += 0 if entry.is_past else len(entry.notices)
         resources.update(notice.observation.resource for notice in entry.notices if notice.observation.resource)
-    kinds = ", ".join(_name_number(state, number) for state, number in sorted(states.items()))
-    kinds += f", {past} before that" if past else ""
+    kinds = ", ".join(_name_number(state, number) for state, number in sorted(states.items()) if number)
+    kinds += f", {past} before that" if (past := total - states.total()) else ""
     most = ", ".join(f"{clean(resource)} {number}" for resource, number in resources.most_common(BY_NAME))
-    line = f"{states.total() + past} changes: {kinds}."
+    line = f"{total} changes: {kinds}."
     return f"{line} By resource: {most}." if most and len(line) + len(most) < limit else line
 
 

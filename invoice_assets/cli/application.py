@@ -35,8 +35,10 @@ app.command("authorize")(authorize)
 app.command("doctor")(examine)
 app.command("status")(show_status)
 app.command("organizations")(draft_organizations)
-ALERTS_HELP = "Where alerts go (INVOICE_ALERT_URLS).\n\nExample: invoice-assets alerts test"
-alerts_app = typer.Typer(no_args_is_help=True, help=ALERTS_HELP)
+alerts_app = typer.Typer(
+    no_args_is_help=True,
+    help="Where alerts go (INVOICE_ALERT_URLS).\n\nExample: invoice-assets alerts test",
+)
 alerts_app.command("test")(send_test_alerts)
 app.add_typer(alerts_app, name="alerts")
 

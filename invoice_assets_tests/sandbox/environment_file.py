@@ -36,18 +36,19 @@ def names_a_real_api(env_file: Path = ENV_FILE) -> bool:
     return base_url is not None and urlsplit(base_url).hostname not in LOOPBACK_HOSTS
 
 
-def is_left_over(path: Path = ENV_FILE) -> bool:
-    """Whether the file is one that a sandbox has begun, and names a sandbox that is gone, or none."""
+def is_left_over(path: Path = ENV_FILE, *, own: str | None = None) -> bool:
+    """Whether a sandbox has begun the file, and it names one that is gone, or none, or the one at the address `own`."""
     if path.is_symlink() or not path.is_file():
         return False
     with path.open(encoding="utf-8", errors="replace") as file:
         is_begun_by_sandbox = file.readline().rstrip("\n") == MARKER
-    return is_begun_by_sandbox and not names_a_real_api(path) and not _answers(find_api(path))
+    api = find_api(path)
+    return is_begun_by_sandbox and not names_a_real_api(path) and (api == own or not _answers(api))
 
 
 def write_environment_file(path: Path, variables: Mapping[str, str]) -> bool:
     """Put the variables into the file, which only its owner can read; returns whether it was a sandbox's to write."""
-    if (path.is_symlink() or path.exists()) and not (is_left_over(path) or find_api(path) == variables[ADDRESS]):
+    if (path.is_symlink() or path.exists()) and not is_left_over(path, own=variables[ADDRESS]):
         return False
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, OWNER_ONLY), "w", encoding="utf-8") as file:
         if not os.fstat(file.fileno()).st_size:

@@ -156,6 +156,7 @@ def test_the_env_file_is_private_and_names_the_sandbox_where_that_takes_nothing_
         path.write_text(path.read_text() + "MINE=1\n")
     own.chmod(0o644)
     foreign.write_text("INVOICE_API_BASE_URL=http://127.0.0.1:1/\n")
+    assert not write_environment_file(foreign, {"INVOICE_API_BASE_URL": "http://127.0.0.1:1/"})
 
     for path, said in ((new, "Wrote"), (own, "Wrote"), (foreign, "Left"), (real, "Left")):
         before = path.read_text() if said == "Left" else ""
