@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +33,18 @@ def sandbox() -> Iterator[Sandbox]:
 def places(sandbox: Sandbox) -> list[str]:
     """The arguments by which a sandbox is chosen instead of a data centre."""
     return ["--base-url", sandbox.api_base_url, "--token-url", sandbox.token_url]
+
+
+@contextmanager
+def open_terminal_with_code(sandbox: Sandbox, home: Path) -> Iterator[Terminal]:
+    """A person at a terminal, with a good grant code in a file and the client confirmed: the code is used next."""
+    (home / "code").write_text(sandbox.create_grant_code())
+    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
+    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
+    with Terminal(*arguments, folder=home, environment=secret) as terminal:
+        terminal.expect("Enter keeps the one that is set): ")
+        terminal.type("")
+        yield terminal
 
 
 class Script:
@@ -193,12 +206,7 @@ def test_what_a_code_gave_is_kept_where_the_organisations_cannot_be_read(
 
 def test_what_a_code_gave_is_kept_where_a_person_interrupts(sandbox: Sandbox, home: Path) -> None:
     sandbox.script("hang", resource="organizations", seconds=5)
-    (home / "code").write_text(sandbox.create_grant_code())
-    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
-    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
-    with Terminal(*arguments, folder=home, environment=secret) as terminal:
-        terminal.expect("Enter keeps the one that is set): ")
-        terminal.type("")
+    with open_terminal_with_code(sandbox, home) as terminal:
         wait_until(
             lambda: bool(sandbox.ledger.requests("organizations")),
             patience_s=PATIENCE_S,
@@ -338,12 +346,7 @@ def test_a_person_who_does_not_want_to_replace_credentials_keeps_them(sandbox: S
 
 
 def test_a_person_who_leaves_before_choosing_keeps_what_the_code_gave(sandbox: Sandbox, home: Path) -> None:
-    (home / "code").write_text(sandbox.create_grant_code())
-    arguments = ("authorize", *places(sandbox), "--client-id", sandbox.client_id, "--grant-code-file", "code")
-    secret = {"INVOICE_API_CLIENT_SECRET": sandbox.client_secret}
-    with Terminal(*arguments, folder=home, environment=secret) as terminal:
-        terminal.expect("Enter keeps the one that is set): ")
-        terminal.type("")
+    with open_terminal_with_code(sandbox, home) as terminal:
         terminal.expect("Number of the organisation to read: ")
         terminal.type("\x04")  # the end of input
         status = terminal.finish()
