@@ -5,11 +5,10 @@ Where a secret may be: the environment of the processes, and what is sent to who
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from invoice_assets.defs.resources import InvoiceApiResource
 from invoice_assets.settings import Settings
 from invoice_assets_tests.alerts.receivers import Webhook
 from invoice_assets_tests.postgres import Postgres
+from invoice_assets_tests.processes import kill, start
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.reliability.traces import PARQUET, find_traces, read_files
 from invoice_assets_tests.runs import failures_of
@@ -46,7 +46,6 @@ PLANTED = {
     "short key": "sh0rt-key-of-nobody",
     "dead refresh token": "dead-t0ken-of-nobody",
 }
-PATIENCE_S = 60.0
 
 
 @dataclass
@@ -83,18 +82,24 @@ class Deployment:
         for name, value in (self.environment() | changes).items():
             environment.setenv(name, value)
 
-    def start(self, *resources: str, **changes: str) -> subprocess.Popen[bytes]:
-        """Materialize these resources as a user does, in a process group of its own."""
+    @property
+    def log(self) -> Path:
+        return self.folder / "output.log"
+
+    @contextmanager
+    def materializing(self, *resources: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Materialize these resources as a user does; what is left of it at the end of the block is killed."""
         selection = " or ".join(f'key:"invoicing/{name}"' for name in resources)
-        with (self.folder / "output.log").open("wb") as log:
-            return subprocess.Popen(
-                [str(DAGSTER), "asset", "materialize", "-m", "invoice_assets.definitions", "--select", selection],
-                env=os.environ | self.environment() | changes,
-                cwd=self.folder / "work",
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        process = start(
+            [DAGSTER, "asset", "materialize", "-m", "invoice_assets.definitions", "--select", selection],
+            environment=os.environ | self.environment() | changes,
+            folder=self.folder / "work",
+            log=self.log,
+        )
+        try:
+            yield process
+        finally:
+            kill(process)
 
     def look_at(self, process: subprocess.Popen[bytes]) -> bool:
         """Note the command lines of the process and of those that it started; whether it is there a moment later."""
@@ -144,6 +149,12 @@ def dump(url: str) -> bytes:
     return repr(rows).encode()
 
 
+def find_complete_tables(folder: Path) -> list[Path]:
+    """The Parquet files in a folder that have their end, while a load adds files and folders to it and deletes them."""
+    found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if name.endswith(".parquet"))
+    return [path for path in found if is_complete(path)]
+
+
 def is_complete(path: Path) -> bool:
     """Whether the Parquet file has its end, and so can be read."""
     with suppress(FileNotFoundError):
@@ -153,18 +164,18 @@ def is_complete(path: Path) -> bool:
 
 def test_a_run_leaves_no_secret_anywhere(deployment: Deployment, postgres: Postgres) -> None:
     warehouse, state = postgres.create_database(), postgres.create_database()
-    process = deployment.start(
+    with deployment.materializing(
         "users",
         "taxes",
         DESTINATION__WAREHOUSE__DESTINATION_TYPE="postgres",
         DESTINATION__WAREHOUSE__CREDENTIALS=plant(warehouse, "warehouse password"),
         INVOICE_SHARED_STATE=plant(state, "shared state password"),
-    )
-    while deployment.look_at(process):
-        pass
+    ) as process:
+        while deployment.look_at(process):
+            pass
 
     databases = {"warehouse": dump(warehouse), "shared state": dump(state)}
-    assert process.returncode == 0, (deployment.folder / "output.log").read_text()
+    assert process.returncode == 0, deployment.log.read_text()
     assert deployment.find_traces(**databases) == []
     assert b"_dlt_loads" in databases["warehouse"]
     assert b"invoice_assets_tokens" in databases["shared state"]
@@ -174,14 +185,12 @@ def test_a_run_leaves_no_secret_anywhere(deployment: Deployment, postgres: Postg
 
 def test_a_run_that_is_killed_leaves_no_secret_and_no_personal_value(deployment: Deployment) -> None:
     """Its working files stay: nobody is there to delete them."""
-    process = deployment.start("users", INVOICE_SHARED_STATE=str(deployment.folder / "state"))
     files: list[Path] = []
-    while not files and deployment.look_at(process):
-        files = [path for path in (deployment.folder / "tmp").rglob("*.parquet") if is_complete(path)]
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=PATIENCE_S)
+    with deployment.materializing("users", INVOICE_SHARED_STATE=str(deployment.folder / "state")) as process:
+        while not files and deployment.look_at(process):
+            files = find_complete_tables(deployment.folder / "tmp")
 
-    assert files, (deployment.folder / "output.log").read_text()
+    assert files, deployment.log.read_text()
     assert deployment.find_traces() == []
     people = {str(user["user_id"]): str(user["email"]) for user in deployment.sandbox.rows("users")}
     assert find_traces(people, read_files(deployment.folder)) == []
