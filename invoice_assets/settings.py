@@ -1,15 +1,18 @@
 """Settings: what the environment says, read in one place and checked before anything runs.
 
-Nothing here connects to anything. Secrets are not read: `names_set` tells which are there, Dagster and dlt resolve them
-when a run needs them. Every variable has its line in `.env.example`.
+Each setting stands with its variable, its default and how it is read; `.env.example` says what it is for. Nothing here
+connects to anything. Secrets are not read: `names_set` tells which are there, Dagster and dlt resolve them when a run
+needs them.
 """
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from datetime import date
+from difflib import get_close_matches
 from enum import StrEnum
+from typing import Any
 
 from invoice_assets.destinations import (
     DUCKDB,
@@ -33,12 +36,21 @@ from invoice_assets.variables import (
     read_number,
     read_share,
     read_switch,
+    read_text,
     read_time_zone,
     read_whole_number,
+    setting,
 )
 
-DEFAULT_DATABASE = "data/invoicing.duckdb"
-DEFAULT_SHARED_STATE = "data/state"
+CREDENTIALS = ("INVOICE_API_CLIENT_ID", "INVOICE_API_CLIENT_SECRET", "INVOICE_API_REFRESH_TOKEN")
+SECRETS = (
+    *CREDENTIALS,
+    "INVOICE_PERSONAL_DATA_KEY",
+    "INVOICE_ALERT_URLS",
+    "INVOICE_CELERY_BROKER",
+    "INVOICE_CELERY_BACKEND",
+)
+"""The variables of this project whose values are nobody's business here."""
 
 METRICS_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Either of OpenTelemetry's own variables names the collector."""
@@ -60,68 +72,179 @@ class Executor(StrEnum):
     K8S = "k8s"
 
 
+def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that is no setting, such as a secret that a command hands on; empty where it is not set."""
+    return environ.get(name, "").strip()
+
+
+def with_trailing_slash(url: str) -> str:
+    """The address of a folder of resources, to which their paths are added."""
+    return f"{url.rstrip('/')}/" if url else ""
+
+
+def _read_base_url(given: Mapping[str, str], name: str, default: str) -> str:
+    return with_trailing_slash(read_address(given, name, default))
+
+
+def _read_webserver_url(given: Mapping[str, str], name: str, default: str) -> str:
+    return read_address(given, name, default).rstrip("/")
+
+
+def _find_destination(given: Mapping[str, str]) -> DestinationSpec:
+    """What the warehouse is, and whether this project can load it."""
+    try:
+        destination = find_destination(
+            given.get(TYPE_VARIABLE, Settings.destination_type),
+            table_format=given.get(FORMAT_VARIABLE, Settings.table_format),
+        )
+        destination.require_driver()
+    except UnusableDestinationError as error:
+        raise SettingsError(str(error)) from None
+    return destination
+
+
+def _read_destination_type(given: Mapping[str, str], _name: str, _default: str) -> str:
+    return _find_destination(given).destination_type
+
+
+def _read_table_format(given: Mapping[str, str], _name: str, _default: str) -> str:
+    return _find_destination(given).table_format
+
+
+def _read_database(given: Mapping[str, str], name: str, default: str) -> str:
+    """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
+    if _find_destination(given) is not DUCKDB:
+        return ""
+    path = given.get(name, default).removeprefix("duckdb:///")
+    if "://" in path or "@" in path:
+        raise SettingsError(
+            f"{name} is an address, and a DuckDB file has a path: name the destination in {TYPE_VARIABLE}, such as "
+            "postgres, or set it to a path."
+        )
+    return path
+
+
+def _read_reporting(given: Mapping[str, str], name: str, default: bool) -> bool:
+    """Whether there are reports, which are views."""
+    is_on = read_switch(given, name, default)
+    if is_on and not (destination := _find_destination(given)).has_views:
+        raise SettingsError(f"{name} is on, and {destination.title} have no views: leave it out.")
+    return is_on
+
+
+def _read_personal_data(given: Mapping[str, str], name: str, default: PersonalData) -> PersonalData:
+    value = read_choice(given, name, default)
+    if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
+        raise SettingsError(f"{name} is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints.")
+    return value
+
+
+def _read_metrics(given: Mapping[str, str], _name: str, default: bool) -> bool:
+    endpoint = next((name for name in METRICS_ENDPOINTS if name in given), None)
+    if endpoint is None or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return default
+    _require_telemetry_extra("opentelemetry.exporter.otlp.proto.http", wanted_by=f"{endpoint} is set")
+    return True
+
+
+def _read_log_format(given: Mapping[str, str], name: str, default: LogFormat) -> LogFormat:
+    value = read_choice(given, name, default)
+    if value is LogFormat.JSON:
+        _require_telemetry_extra("pythonjsonlogger", wanted_by=f"{name} is json")
+    return value
+
+
+def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
+    if not is_installed(module):
+        raise SettingsError(f"{wanted_by}, which takes another package: {describe_installation('telemetry')}.")
+
+
+def _read_owners(given: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    """The owners, in the two forms that Dagster takes."""
+    owners = tuple(given[name].split()) if name in given else default
+    for owner in owners:
+        if not re.fullmatch(r"team:[A-Za-z0-9_]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", owner):
+            raise SettingsError(f"{name} has {owner!r}: set it to e-mail addresses, or teams as team:finance.")
+    return owners
+
+
+def _read_keep_runs_days(given: Mapping[str, str], name: str, default: int) -> int:
+    days = read_whole_number(given, name, default)
+    catch_up_days = read_whole_number(given, "INVOICE_CATCH_UP_DAYS", Settings.catch_up_days)
+    if 0 < days <= catch_up_days:
+        raise SettingsError(
+            f"{name} is {days}, and the daily schedule looks {catch_up_days} days back for partitions that were missed "
+            "(INVOICE_CATCH_UP_DAYS): set it to more, or to 0 to keep all runs."
+        )
+    return days
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that is configured by the environment and is no secret; see `.env.example` for the meanings."""
 
-    organizations_file: str = ""
+    organizations_file: str = setting("INVOICE_ORGANIZATIONS", "", read_text)
     """The TOML file that names several organisations; empty where there is one, configured here."""
     slug: str = ""
     """Which of them these settings are for; empty where there is one."""
-    base_url: str = ""
-    token_url: str = ""
-    organization_id: str = ""
     credentials: str = "env:INVOICE_API"
     """Where the OAuth client is: `env:` and how its variables begin, or `dlt:` and the section of dlt's secrets."""
-    auth_scheme: str = "Zoho-oauthtoken"
-    requests_per_minute: int = 100
-    concurrent_reads: int = 4
-    requests_in_flight: int = 5
-    daily_reserve: int = 0
-    max_retries: int = 3
-    max_body_mb: int = 64
-    max_new_columns: int = 500
-    backoff_factor_s: float = 2.0
-    step_retries: int = 2
-    step_retry_delay_s: float = 30.0
-    shared_state: str = DEFAULT_SHARED_STATE
+
+    base_url: str = setting("INVOICE_API_BASE_URL", "", _read_base_url)
+    token_url: str = setting("INVOICE_API_TOKEN_URL", "", read_address)
+    organization_id: str = setting("INVOICE_API_ORGANIZATION_ID", "", read_text)
+    auth_scheme: str = setting("INVOICE_API_AUTH_SCHEME", "Zoho-oauthtoken", read_text)
+    requests_per_minute: int = setting("INVOICE_API_REQUESTS_PER_MINUTE", 100, read_whole_number)
+    concurrent_reads: int = setting("INVOICE_API_CONCURRENT_READS", 4, read_count)
+    requests_in_flight: int = setting("INVOICE_API_REQUESTS_IN_FLIGHT", 5, read_count)
+    daily_reserve: int = setting("INVOICE_API_DAILY_RESERVE", 0, read_whole_number)
+    max_retries: int = setting("INVOICE_API_MAX_RETRIES", 3, read_whole_number)
+    max_body_mb: int = setting("INVOICE_API_MAX_BODY_MB", 64, read_count)
+    max_new_columns: int = setting("INVOICE_MAX_NEW_COLUMNS", 500, read_whole_number)
+    backoff_factor_s: float = setting("INVOICE_API_BACKOFF_FACTOR", 2.0, read_number)
+    step_retries: int = setting("INVOICE_STEP_RETRIES", 2, read_whole_number)
+    step_retry_delay_s: float = setting("INVOICE_STEP_RETRY_DELAY", 30.0, read_number)
+    shared_state: str = setting("INVOICE_SHARED_STATE", "data/state", read_folder)
     """The folder in which processes meet; empty where it is a database, whose address is a secret."""
-    dataset: str = "invoicing"
-    destination_type: str = "duckdb"
-    table_format: str = ""
+
+    dataset: str = setting("INVOICE_DATASET", "invoicing", read_identifier)
+    destination_type: str = setting(TYPE_VARIABLE, "duckdb", _read_destination_type)
+    table_format: str = setting(FORMAT_VARIABLE, "", _read_table_format)
     """The format of the tables where the destination is a filesystem."""
-    database: str = DEFAULT_DATABASE
+    database: str = setting("DESTINATION__WAREHOUSE__CREDENTIALS", "data/invoicing.duckdb", _read_database)
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""
-    warehouse_patience_s: float = 120.0
-    personal_data: PersonalData = PersonalData.KEEP
-    executor: Executor = Executor.IN_PROCESS
-    celery_visibility_timeout_s: int = 3600
-    time_zone: str = "UTC"
-    start_date: date = date(2024, 1, 1)
-    automation: bool = False
-    owners: tuple[str, ...] = ()
+    warehouse_patience_s: float = setting("INVOICE_WAREHOUSE_PATIENCE", 120.0, read_number)
+    personal_data: PersonalData = setting("INVOICE_PERSONAL_DATA", PersonalData.KEEP, _read_personal_data)
+    deletion_limit: float = setting("INVOICE_DELETION_LIMIT", 0.2, read_share)
+
+    executor: Executor = setting("INVOICE_EXECUTOR", Executor.IN_PROCESS, read_choice)
+    celery_visibility_timeout_s: int = setting("INVOICE_CELERY_VISIBILITY_TIMEOUT", 3600, read_count)
+    time_zone: str = setting("INVOICE_TIMEZONE", "UTC", read_time_zone)
+    start_date: date = setting("INVOICE_START_DATE", date(2024, 1, 1), read_day)
+    automation: bool = setting("INVOICE_AUTOMATION", False, read_switch)
+    catch_up_days: int = setting("INVOICE_CATCH_UP_DAYS", 30, read_whole_number)
+    cron_catch_up: str = setting("INVOICE_CRON_CATCH_UP", "10 0 * * *", read_text)
+    cron_today: str = setting("INVOICE_CRON_TODAY", "5 * * * *", read_text)
+    cron_snapshot: str = setting("INVOICE_CRON_SNAPSHOT", "30 1 * * *", read_text)
+    cron_reconciliation: str = setting("INVOICE_CRON_RECONCILIATION", "0 3 * * 0", read_text)
+    cron_checks: str = setting("INVOICE_CRON_CHECKS", "35 * * * *", read_text)
+    cron_union_views: str = setting("INVOICE_CRON_UNION_VIEWS", "30 2 * * *", read_text)
+    cron_reporting: str = setting("INVOICE_CRON_REPORTING", "0 2 * * *", read_text)
+    keep_runs_days: int = setting("INVOICE_KEEP_RUNS_DAYS", 0, _read_keep_runs_days)
+    cron_purge: str = setting("INVOICE_CRON_PURGE", "50 4 * * *", read_text)
+
+    owners: tuple[str, ...] = setting("INVOICE_OWNERS", (), _read_owners)
     """Who is asked about the assets: e-mail addresses, and teams as `team:finance`."""
-    preview_rows: int = 10
-    reporting: bool = False
+    preview_rows: int = setting("INVOICE_PREVIEW_ROWS", 10, read_whole_number)
+    reporting: bool = setting("INVOICE_REPORTING", False, _read_reporting)
     """Whether there are views of reports beside the tables."""
-    catch_up_days: int = 30
-    deletion_limit: float = 0.2
-    cron_catch_up: str = "10 0 * * *"
-    cron_today: str = "5 * * * *"
-    cron_snapshot: str = "30 1 * * *"
-    cron_reconciliation: str = "0 3 * * 0"
-    cron_checks: str = "35 * * * *"
-    cron_union_views: str = "30 2 * * *"
-    cron_reporting: str = "0 2 * * *"
-    keep_runs_days: int = 0
-    cron_purge: str = "50 4 * * *"
-    freshness_grace_minutes: int = 60
-    alert_remind_hours: float = 24.0
-    webserver_url: str = "http://127.0.0.1:3000"
+    freshness_grace_minutes: int = setting("INVOICE_FRESHNESS_GRACE_MINUTES", 60, read_whole_number)
+    alert_remind_hours: float = setting("INVOICE_ALERT_REMIND_HOURS", 24.0, read_hours)
+    webserver_url: str = setting("DAGSTER_WEBSERVER_URL", "http://127.0.0.1:3000", _read_webserver_url)
     """Where people open the Dagster UI; without a trailing slash."""
-    metrics: bool = False
+    metrics: bool = setting(METRICS_ENDPOINTS[0], False, _read_metrics)
     """Whether there is a collector that takes metrics; where it is, only OpenTelemetry's SDK reads."""
-    log_format: LogFormat = LogFormat.PLAIN
+    log_format: LogFormat = setting("INVOICE_LOG_FORMAT", LogFormat.PLAIN, _read_log_format)
     names_set: frozenset[str] = frozenset()
 
     @property
@@ -132,7 +255,7 @@ class Settings:
     def name_variable(self, variable: str) -> str:
         """What `INVOICE_API_CLIENT_ID` and its like are called for these credentials; empty where dlt has them."""
         kind, _, prefix = self.credentials.partition(":")
-        return prefix + variable.removeprefix(Settings.credentials.partition(":")[2]) if kind == "env" else ""
+        return prefix + variable.removeprefix(_PREFIX) if kind == "env" else ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -142,67 +265,11 @@ class Settings:
             SettingsError: A number is none, or is out of its range; or the destination cannot be the warehouse.
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        api = cls(
-            organizations_file=given.get("INVOICE_ORGANIZATIONS", cls.organizations_file),
-            base_url=with_trailing_slash(read_address(given, "INVOICE_API_BASE_URL", cls.base_url)),
-            token_url=read_address(given, "INVOICE_API_TOKEN_URL", cls.token_url),
-            organization_id=given.get("INVOICE_API_ORGANIZATION_ID", cls.organization_id),
-            auth_scheme=given.get("INVOICE_API_AUTH_SCHEME", cls.auth_scheme),
-            requests_per_minute=read_whole_number(given, "INVOICE_API_REQUESTS_PER_MINUTE", cls.requests_per_minute),
-            concurrent_reads=read_count(given, "INVOICE_API_CONCURRENT_READS", cls.concurrent_reads),
-            requests_in_flight=read_count(given, "INVOICE_API_REQUESTS_IN_FLIGHT", cls.requests_in_flight),
-            daily_reserve=read_whole_number(given, "INVOICE_API_DAILY_RESERVE", cls.daily_reserve),
-            max_retries=read_whole_number(given, "INVOICE_API_MAX_RETRIES", cls.max_retries),
-            max_body_mb=read_count(given, "INVOICE_API_MAX_BODY_MB", cls.max_body_mb),
-            max_new_columns=read_whole_number(given, "INVOICE_MAX_NEW_COLUMNS", cls.max_new_columns),
-            backoff_factor_s=read_number(given, "INVOICE_API_BACKOFF_FACTOR", cls.backoff_factor_s),
-            step_retries=read_whole_number(given, "INVOICE_STEP_RETRIES", cls.step_retries),
-            step_retry_delay_s=read_number(given, "INVOICE_STEP_RETRY_DELAY", cls.step_retry_delay_s),
-            shared_state=read_folder(given, "INVOICE_SHARED_STATE", cls.shared_state),
-        )
-        return cls._complete(api, given)
+        read = {each.name: each.metadata["read"](given, variable, each.default) for variable, each in _fields()}
+        return cls(**read, names_set=frozenset(given))
 
-    @classmethod
-    def _complete(cls, api: "Settings", given: Mapping[str, str]) -> "Settings":
-        """The settings of the API with those of the warehouse, the schedules and the UI."""
-        return replace(
-            api,
-            dataset=read_identifier(given, "INVOICE_DATASET", cls.dataset),
-            destination_type=(destination := _destination(given)).destination_type,
-            table_format=destination.table_format,
-            database=_duckdb_file(given) if destination is DUCKDB else "",
-            warehouse_patience_s=read_number(given, "INVOICE_WAREHOUSE_PATIENCE", cls.warehouse_patience_s),
-            personal_data=_personal_data(given, cls.personal_data),
-            executor=read_choice(given, "INVOICE_EXECUTOR", cls.executor),
-            celery_visibility_timeout_s=read_count(
-                given, "INVOICE_CELERY_VISIBILITY_TIMEOUT", cls.celery_visibility_timeout_s
-            ),
-            time_zone=read_time_zone(given, "INVOICE_TIMEZONE", cls.time_zone),
-            start_date=read_day(given, "INVOICE_START_DATE", cls.start_date),
-            automation=read_switch(given, "INVOICE_AUTOMATION"),
-            owners=_owners(given),
-            preview_rows=read_whole_number(given, "INVOICE_PREVIEW_ROWS", cls.preview_rows),
-            reporting=_reporting(given, destination),
-            catch_up_days=(catch_up_days := read_whole_number(given, "INVOICE_CATCH_UP_DAYS", cls.catch_up_days)),
-            keep_runs_days=_keep_runs_days(given, cls.keep_runs_days, catch_up_days=catch_up_days),
-            deletion_limit=read_share(given, "INVOICE_DELETION_LIMIT", cls.deletion_limit),
-            cron_catch_up=given.get("INVOICE_CRON_CATCH_UP", cls.cron_catch_up),
-            cron_today=given.get("INVOICE_CRON_TODAY", cls.cron_today),
-            cron_snapshot=given.get("INVOICE_CRON_SNAPSHOT", cls.cron_snapshot),
-            cron_reconciliation=given.get("INVOICE_CRON_RECONCILIATION", cls.cron_reconciliation),
-            cron_checks=given.get("INVOICE_CRON_CHECKS", cls.cron_checks),
-            cron_union_views=given.get("INVOICE_CRON_UNION_VIEWS", cls.cron_union_views),
-            cron_reporting=given.get("INVOICE_CRON_REPORTING", cls.cron_reporting),
-            cron_purge=given.get("INVOICE_CRON_PURGE", cls.cron_purge),
-            freshness_grace_minutes=read_whole_number(
-                given, "INVOICE_FRESHNESS_GRACE_MINUTES", cls.freshness_grace_minutes
-            ),
-            alert_remind_hours=read_hours(given, "INVOICE_ALERT_REMIND_HOURS", cls.alert_remind_hours),
-            webserver_url=read_address(given, "DAGSTER_WEBSERVER_URL", cls.webserver_url).rstrip("/"),
-            metrics=_metrics(given),
-            log_format=_log_format(given, cls.log_format),
-            names_set=frozenset(given),
-        )
+
+_PREFIX = Settings.credentials.partition(":")[2]
 
 
 def read_usable(environ: Mapping[str, str] = os.environ) -> tuple[Settings, tuple[SettingsError, ...]]:
@@ -217,91 +284,18 @@ def read_usable(environ: Mapping[str, str] = os.environ) -> tuple[Settings, tupl
             problems.append(error)
 
 
-def read_variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """A variable that is no setting, such as a secret that a command hands on; empty where it is not set."""
-    return environ.get(name, "").strip()
+def find_unknown_variables(settings: Settings) -> dict[str, str]:
+    """Variables that are set, are called like this project's and are none of them; each with the one that it is like.
+
+    Where there are several organisations, their credentials have names of their own.
+    """
+    known = {*SECRETS, *(variable for variable, _ in _fields())}
+    endings = tuple(name.removeprefix(_PREFIX) for name in CREDENTIALS) if settings.organizations_file else ()
+    others = sorted(settings.names_set - known)
+    unknown = [name for name in others if name.startswith("INVOICE_") and not name.endswith(endings)]
+    return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in unknown}
 
 
-def with_trailing_slash(url: str) -> str:
-    """The address of a folder of resources, to which their paths are added."""
-    return f"{url.rstrip('/')}/" if url else ""
-
-
-def _destination(given: Mapping[str, str]) -> DestinationSpec:
-    """What the warehouse is, and whether this project can load it."""
-    try:
-        destination = find_destination(
-            given.get(TYPE_VARIABLE, Settings.destination_type),
-            table_format=given.get(FORMAT_VARIABLE, Settings.table_format),
-        )
-        destination.require_driver()
-    except UnusableDestinationError as error:
-        raise SettingsError(str(error)) from None
-    return destination
-
-
-def _reporting(given: Mapping[str, str], destination: DestinationSpec) -> bool:
-    """Whether there are reports, which are views."""
-    is_on = read_switch(given, "INVOICE_REPORTING")
-    if is_on and not destination.has_views:
-        raise SettingsError(f"INVOICE_REPORTING is on, and {destination.title} have no views: leave it out.")
-    return is_on
-
-
-def _duckdb_file(given: Mapping[str, str]) -> str:
-    """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
-    path = given.get("DESTINATION__WAREHOUSE__CREDENTIALS", DEFAULT_DATABASE).removeprefix("duckdb:///")
-    if "://" in path or "@" in path:
-        raise SettingsError(
-            "DESTINATION__WAREHOUSE__CREDENTIALS is an address, and a DuckDB file has a path: name the destination in "
-            "DESTINATION__WAREHOUSE__DESTINATION_TYPE, such as postgres, or set it to a path."
-        )
-    return path
-
-
-def _personal_data(given: Mapping[str, str], default: PersonalData) -> PersonalData:
-    value = read_choice(given, "INVOICE_PERSONAL_DATA", default)
-    if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
-        raise SettingsError(
-            "INVOICE_PERSONAL_DATA is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints."
-        )
-    return value
-
-
-def _metrics(given: Mapping[str, str]) -> bool:
-    endpoint = next((name for name in METRICS_ENDPOINTS if name in given), None)
-    if endpoint is None or given.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return False
-    _require_telemetry_extra("opentelemetry.exporter.otlp.proto.http", wanted_by=f"{endpoint} is set")
-    return True
-
-
-def _log_format(given: Mapping[str, str], default: LogFormat) -> LogFormat:
-    value = read_choice(given, "INVOICE_LOG_FORMAT", default)
-    if value is LogFormat.JSON:
-        _require_telemetry_extra("pythonjsonlogger", wanted_by="INVOICE_LOG_FORMAT is json")
-    return value
-
-
-def _require_telemetry_extra(module: str, *, wanted_by: str) -> None:
-    if not is_installed(module):
-        raise SettingsError(f"{wanted_by}, which takes another package: {describe_installation('telemetry')}.")
-
-
-def _owners(given: Mapping[str, str]) -> tuple[str, ...]:
-    """The owners, in the two forms that Dagster takes."""
-    owners = tuple(given.get("INVOICE_OWNERS", "").split())
-    for owner in owners:
-        if not re.fullmatch(r"team:[A-Za-z0-9_]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", owner):
-            raise SettingsError(f"INVOICE_OWNERS has {owner!r}: set it to e-mail addresses, or teams as team:finance.")
-    return owners
-
-
-def _keep_runs_days(given: Mapping[str, str], default: int, *, catch_up_days: int) -> int:
-    days = read_whole_number(given, "INVOICE_KEEP_RUNS_DAYS", default)
-    if 0 < days <= catch_up_days:
-        raise SettingsError(
-            f"INVOICE_KEEP_RUNS_DAYS is {days}, and the daily schedule looks {catch_up_days} days back for partitions "
-            "that were missed (INVOICE_CATCH_UP_DAYS): set it to more, or to 0 to keep all runs."
-        )
-    return days
+def _fields() -> "Iterator[tuple[str, Field[Any]]]":
+    """The fields that the environment fills, each behind its variable."""
+    return ((each.metadata["variable"], each) for each in fields(Settings) if each.metadata)

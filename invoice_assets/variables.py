@@ -1,15 +1,17 @@
 """How a variable of the environment is read: the kinds of value, and what is said of one that cannot be used.
 
-Which variables there are lives in `settings.py`; each function is given what is set, a variable's name and its default.
+Which variables there are lives in `settings.py`; what reads one is given all that is set, its name and its default.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -20,6 +22,16 @@ class SettingsError(ValueError):
     def variable(self) -> str:
         """The variable that cannot be used."""
         return str(self).partition(" ")[0]
+
+
+def setting(variable: str, default: Value, read: Callable[[Mapping[str, str], str, Value], Value]) -> Value:
+    """A field that a variable of the environment fills: `read` is given all that is set, its name and the default."""
+    return field(default=default, metadata={"variable": variable, "read": read})
+
+
+def read_text(given: Mapping[str, str], name: str, default: str) -> str:
+    """Any text."""
+    return given.get(name, default)
 
 
 def read_address(given: Mapping[str, str], name: str, default: str) -> str:
@@ -78,9 +90,9 @@ def read_day(given: Mapping[str, str], name: str, default: date) -> date:
         raise SettingsError(f"{name} is {given[name]!r}: set it to a day such as 2024-01-31.") from None
 
 
-def read_switch(given: Mapping[str, str], name: str) -> bool:
-    """Whether it is on; off where it is not set."""
-    value = given.get(name, "off")
+def read_switch(given: Mapping[str, str], name: str, default: bool) -> bool:
+    """Whether it is on."""
+    value = given.get(name, "on" if default else "off")
     if value not in ("on", "off"):
         raise SettingsError(f"{name} is {value!r}: set it to on or off.")
     return value == "on"

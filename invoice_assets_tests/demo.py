@@ -18,7 +18,7 @@ from rich.table import Table
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.definitions import build_definitions
 from invoice_assets.resource_spec import ResourceSpec
-from invoice_assets.settings import DEFAULT_DATABASE, Settings
+from invoice_assets.settings import Settings
 from invoice_assets_tests.runs import QUIET, checks_of, failures_of, seconds_of, select_all_partitions
 from invoice_assets_tests.sandbox.environment_file import find_api, names_a_real_api
 from invoice_assets_tests.sandbox.limits import Limits
@@ -63,7 +63,7 @@ def main() -> int:
     console = Console()
     if names_a_real_api():
         console.print(
-            f".env names a real API ({find_api()}). The demo would mix made-up rows into its {DEFAULT_DATABASE}: "
+            f".env names a real API ({find_api()}). The demo would mix made-up rows into its {Settings.database}: "
             "run it in another clone, or move .env away."
         )
         return 2
@@ -76,7 +76,7 @@ def main() -> int:
         tokens = sandbox.tokens_issued
     console.print(build_summary(outcomes))
     console.print(
-        f"{tokens} access token, {time.monotonic() - started:.1f} s. Tables: {DEFAULT_DATABASE}, schema invoicing."
+        f"{tokens} access token, {time.monotonic() - started:.1f} s. Tables: {Settings.database}, schema invoicing."
     )
     console.print("`make dev` shows them in the Dagster UI.")
     for outcome in outcomes:
@@ -129,7 +129,7 @@ def collect_outcome(spec: ResourceSpec, sandbox: Sandbox, result: ExecuteInProce
 
 def read_keys(spec: ResourceSpec) -> Sequence[str]:
     """The primary keys in the resource's table."""
-    with duckdb.connect(DEFAULT_DATABASE, read_only=True) as connection:
+    with duckdb.connect(Settings.database, read_only=True) as connection:
         rows = connection.execute(f"SELECT {spec.primary_key} FROM invoicing.invoicing.{spec.name}").fetchall()
     return [row[0] for row in rows]
 

@@ -16,7 +16,7 @@ from invoice_assets.api.session import MAX_BODY_MB
 from invoice_assets.destinations import DELTA
 from invoice_assets.ingest.source import MAX_NEW_COLUMNS
 from invoice_assets.resource_spec import PersonalData
-from invoice_assets.settings import Executor, LogFormat, Settings, read_usable, read_variable
+from invoice_assets.settings import Executor, LogFormat, Settings, find_unknown_variables, read_usable, read_variable
 from invoice_assets.variables import SettingsError
 
 PACKAGE = Path(invoice_assets.__file__).parent
@@ -322,6 +322,10 @@ def test_the_example_holds_the_defaults_of_alerts() -> None:
     assert from_example.alert_remind_hours == Settings.alert_remind_hours
     assert from_example.webserver_url == Settings.webserver_url
     assert _example()["INVOICE_ALERT_URLS"] == ""
+
+
+def test_every_variable_of_the_example_is_known() -> None:
+    assert find_unknown_variables(Settings(names_set=frozenset(_example()))) == {}
 
 
 def test_the_example_holds_no_secret_and_keeps_dlt_quiet() -> None:

@@ -10,7 +10,7 @@ from invoice_assets.doctor.findings import Finding, State, describe_error, fine
 from invoice_assets.env_file import ENV_FILE, find_broken_lines, is_for_the_owner_alone
 from invoice_assets.errors import InvoicingError
 from invoice_assets.organizations import DATA_CENTERS
-from invoice_assets.settings import Settings
+from invoice_assets.settings import Settings, find_unknown_variables
 from invoice_assets.variables import SettingsError
 
 NAME, ADDRESSES = "settings", "addresses"
@@ -22,6 +22,17 @@ def examine_settings(problems: Sequence[SettingsError]) -> Iterator[Finding]:
         yield describe_error(NAME, problem)
     if not problems:
         yield fine(NAME, "every variable that is set can be used")
+
+
+def examine_names(settings: Settings) -> Iterator[Finding]:
+    """A warning for each variable that looks like this project's and is read by nobody, such as a misspelt one."""
+    for name, similar in find_unknown_variables(settings).items():
+        yield Finding(
+            name=NAME,
+            state=State.WARNING,
+            what=f"{name} is set, and there is no such setting",
+            what_to_do=f"{f'Write {similar}' if similar else 'Take it out'}, unless another program reads it.",
+        )
 
 
 def examine_env_file() -> Iterator[Finding]:

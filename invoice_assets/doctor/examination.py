@@ -20,6 +20,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Every finding; `organizations` are the settings of those whose API is asked, each by eleven requests at most."""
     yield from configuration.examine_settings([*problems, *find_wrong_crons(settings)])
+    yield from configuration.examine_names(settings)
     yield from collect(".env", configuration.examine_env_file)
     yield from collect(versions.NAME, versions.examine_versions)
     yield from collect(deployment.SHARED_STATE, partial(deployment.examine_shared_state, settings))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_assets.doctor.configuration import examine_addresses, examine_env_file, examine_settings
+from invoice_assets.doctor.configuration import examine_addresses, examine_env_file, examine_names, examine_settings
 from invoice_assets.doctor.findings import State
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings, read_usable
@@ -29,6 +29,30 @@ def test_variables_that_can_be_used_are_fine() -> None:
     (found,) = examine_settings(read_usable({})[1])
 
     assert found.state is State.FINE
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        pytest.param("INVOICE_CRON_TODYA", "Write INVOICE_CRON_TODAY, unless", id="misspelt"),
+        pytest.param("INVOICE_API_REFERSH_TOKEN", "Write INVOICE_API_REFRESH_TOKEN, unless", id="misspelt-secret"),
+        pytest.param("INVOICE_XYZZY", "Take it out, unless", id="like-nothing"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_a_warning_without_its_value(name: str, advice: str) -> None:
+    (found,) = examine_names(Settings.from_env({name: "its value", "OTHER_TOOL": "x", "INVOICE_ALERT_URLS": "y"}))
+
+    assert found.state is State.WARNING
+    assert name in found.what
+    assert found.what_to_do.startswith(advice)
+    assert "its value" not in str(found)
+
+
+def test_each_of_several_organisations_may_call_its_credentials_as_it_likes() -> None:
+    named = {"INVOICE_EU_CLIENT_ID": "x", "INVOICE_EU_CLIENT_SECRET": "x", "INVOICE_EU_REFRESH_TOKEN": "x"}
+
+    assert list(examine_names(Settings.from_env(named | {"INVOICE_ORGANIZATIONS": "organizations.toml"}))) == []
+    assert len(list(examine_names(Settings.from_env(named)))) == 3
 
 
 @pytest.mark.parametrize(
