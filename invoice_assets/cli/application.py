@@ -24,6 +24,7 @@ from invoice_assets.env_file import ENV_FILE, load_variables
 from invoice_assets.errors import InvoicingError
 from invoice_assets.variables import SettingsError
 
+DEBUG = "--debug"
 _shows_traceback: ContextVar[bool] = ContextVar("shows_traceback", default=False)
 
 app = typer.Typer(
@@ -44,9 +45,10 @@ app.add_typer(alerts_app, name="alerts")
 
 
 def main() -> None:
-    """Run the command line; an error is told in a sentence, with `--debug` as it was raised."""
+    """Run the command line; an error is told in a sentence, with `--debug`, wherever it stands, as it was raised."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
     try:
-        app()
+        app([DEBUG, *arguments] if DEBUG in sys.argv else arguments)
     except Exception as error:
         if _shows_traceback.get():
             raise
@@ -63,7 +65,7 @@ def show_version(is_asked_for: bool) -> None:
 
 @app.callback()
 def prepare(
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; stands anywhere.")] = False,
     shows_version: Annotated[
         bool, typer.Option("--version", help="Show the version and end.", callback=show_version, is_eager=True)
     ] = False,

@@ -5,6 +5,7 @@ Who answers a question by an option is the business of each command.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -41,10 +42,16 @@ def ask(question: str, *, option: str, default: str = "", is_secret: bool = Fals
             return default
         raise UnansweredError(f"{question}: nobody is there to be asked. Give {option}.")
     hint = " (hidden; Enter keeps the one that is set)" if default and is_secret else " (hidden)" if is_secret else ""
-    answer: str = typer.prompt(
-        question + hint, default=default or None, show_default=bool(default) and not is_secret, hide_input=is_secret
+    typed = partial(
+        typer.prompt,
+        question + hint,
+        default=default,
+        show_default=bool(default) and not is_secret,
+        hide_input=is_secret,
     )
-    return answer.strip()
+    while not (answer := str(typed()).strip()):
+        say("Nothing was typed. Ctrl+C ends this.")
+    return answer
 
 
 def choose(question: str, choices: Sequence[str], *, option: str, default: str = "") -> str:

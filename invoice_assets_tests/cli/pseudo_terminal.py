@@ -5,6 +5,7 @@ What is typed and expected lives in the tests. https://docs.python.org/3/library
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
@@ -29,6 +30,7 @@ class Terminal:
         """Start it."""
         self.screen = ""
         self._read_until = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode  # a chunk may end within a character
         self._master, slave = pty.openpty()
         # Where a shell in the background has this process ignore interrupts, the child would for good.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -84,6 +86,6 @@ class Terminal:
             return False
         with suppress(OSError):  # what Linux says at the end
             chunk = os.read(self._master, CHUNK_BYTES)
-            self.screen += chunk.decode()
+            self.screen += self._decode(chunk)
             return bool(chunk)
         return False

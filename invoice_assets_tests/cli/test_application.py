@@ -64,9 +64,12 @@ def test_an_env_file_that_cannot_be_read_is_told_by_every_command(run: Run, home
     assert run("status") == (1, ".env cannot be read (it is no UTF-8). Mend it, or move it away.\n")
 
 
-def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("--debug", "alerts", "test"), ("alerts", "test", "--debug")], ids=["before-the-command", "behind-it"]
+)
+def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     monkeypatch.setenv("INVOICE_ALERT_URLS", "")
-    monkeypatch.setattr("sys.argv", ["invoice-assets", "--debug", "alerts", "test"])
+    monkeypatch.setattr("sys.argv", ["invoice-assets", *arguments])
 
     with pytest.raises(ValueError, match="INVOICE_ALERT_URLS is not set"):
         main()

@@ -315,6 +315,9 @@ def test_a_person_is_led_from_the_client_to_the_organisation(sandbox: Sandbox, h
     code = sandbox.create_grant_code()
     with Terminal("authorize", *places(sandbox), folder=home, environment={}) as terminal:
         terminal.expect("Client id (hidden): ")
+        terminal.type(" ")
+        terminal.expect("Nothing was typed")
+        terminal.expect("Client id (hidden): ")
         terminal.type(sandbox.client_id)
         terminal.expect("Client secret (hidden): ")
         terminal.type(sandbox.client_secret)
