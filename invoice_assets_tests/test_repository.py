@@ -12,6 +12,11 @@ ROOT = Path(__file__).parent.parent
 FORMS = [form for form in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if form.stem != "config"]
 
 
+@pytest.fixture
+def version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
 def test_hooks_before_a_commit_use_the_locked_tools_and_fetch_nothing() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
 
@@ -45,8 +50,13 @@ def test_the_changelog_has_what_is_unreleased_first_and_then_versions_with_their
     assert [name for name in versions if not re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", name)] == []
 
 
-def test_the_version_stands_in_one_place() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+def test_the_version_is_the_newest_of_the_changelog(version: str) -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^## (\S+) \(", text, re.MULTILINE)[0] == version
+
+
+def test_the_version_stands_in_one_place(version: str) -> None:
     written = re.compile(rf"""version\w*\s*=\s*["']{re.escape(version)}["']""", re.IGNORECASE)
 
     files = [ROOT / "pyproject.toml", ROOT / "setup.py", *(ROOT / "invoice_assets").rglob("*.py")]
