@@ -1,4 +1,4 @@
-"""`invoice-assets status`: how each table stands, and what fails.
+"""`invoice-assets status`: how each asset stands, and what fails.
 
 All of it is read from Dagster's instance, by `defs/asset_status.py` and the readers of `defs/alerting/`.
 """
@@ -28,7 +28,7 @@ _UNKNOWN = "-"
 def show_status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine.")] = False,
 ) -> None:
-    """Show for each table its last load, and below what fails now. Exit status 1 where something does.
+    """Show for each asset its last load, and below what fails now. Exit status 1 where something does.
 
     Example: invoice-assets status
     """
@@ -47,7 +47,7 @@ def show_status(
 
 
 def _read(settings: Settings) -> "tuple[list[Observation], list[AssetStatus]]":
-    """What each check and each step did last, and how each table stands."""
+    """What each check and each step did last, and how each asset stands."""
     from invoice_assets.catalog import RESOURCES
     from invoice_assets.definitions import build_definitions
     from invoice_assets.defs.alerting.readers import open_check_observations, open_run_observations
@@ -66,8 +66,15 @@ def _read(settings: Settings) -> "tuple[list[Observation], list[AssetStatus]]":
             *open_check_observations(instance, repository, settings=settings).read_current(),
             *open_run_observations(instance, repository, settings=settings).read_current(),
         ]
-        now = datetime.now(UTC)
-        return observations, read_statuses(instance, repository, resources, observations=observations, now=now)
+        statuses = read_statuses(
+            instance,
+            repository,
+            resources,
+            observations=observations,
+            time_zone=settings.time_zone,
+            now=datetime.now(UTC),
+        )
+        return observations, statuses
 
 
 def _tell(observations: "Sequence[Observation]", failing: "Sequence[Observation]", settings: Settings) -> None:
@@ -80,13 +87,13 @@ def _tell(observations: "Sequence[Observation]", failing: "Sequence[Observation]
 
 
 def _tabulate(statuses: "Sequence[AssetStatus]") -> Table:
-    table = build_table("table", "last load", "rows", "freshness", "failing checks", "next load", "quota left")
+    table = build_table("asset", "last load", "rows", "freshness", "failing checks", "next load", "quota left")
     for one in statuses:
         cells = (
             one.asset,
             _show_time(one.loaded_at, one.time_zone),
             _show_number(one.rows),
-            str(one.freshness),
+            str(one.freshness or _UNKNOWN),
             ", ".join(one.failing_checks),
             _show_time(one.next_load_at, one.time_zone) if one.next_load_at else "no schedule is on",
             _show_number(one.quota_remaining),

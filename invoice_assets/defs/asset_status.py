@@ -1,13 +1,12 @@
-"""How each table stands, as the Dagster instance remembers it: last load, rows, freshness, failing checks, next load.
+"""How each asset stands, as the Dagster instance remembers it: last load, rows, freshness, failing checks, next load.
 
 Neither the API nor the warehouse is asked. What fails in words is the business of `alerting/`; how it is shown, of the
 command line.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from dagster import AssetKey, DagsterInstance, DefaultScheduleStatus, RepositoryDefinition, ScheduleDefinition
@@ -36,20 +35,21 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class AssetStatus:
-    """How one table stands; None for what nobody knows."""
+    """How one table, view or report stands; None for what nobody knows, or it has not."""
 
     asset: str
-    """`invoices`, or `acme/invoices` where there are several organisations."""
+    """`invoices`, or `acme/invoices` where there are several organisations; `reporting/top_debtors`."""
     time_zone: str
     loaded_at: datetime | None
-    """When its last load began."""
-    rows: int | None
+    """When its last load began; when a view was made last."""
+    rows: int | None = None
     """Live rows in the table after it."""
-    freshness: Freshness
+    freshness: Freshness | None = None
+    """None for what follows its tables by itself."""
     failing_checks: tuple[str, ...]
     next_load_at: datetime | None
     """The next tick of a schedule that is switched on; None where none is."""
-    quota_remaining: int | None
+    quota_remaining: int | None = None
     """Requests of the day that the API had left when the load ended."""
 
 
@@ -59,21 +59,36 @@ def read_statuses(
     resources: Iterable[tuple[ResourceSpec, Settings]],
     *,
     observations: Sequence[Observation],
+    time_zone: str,
     now: datetime,
 ) -> list[AssetStatus]:
-    """The status of each resource, given with the settings of its organisation."""
+    """The status of each resource, given with the settings of its organisation, and of what is made from them."""
     failing = _name_failing_checks(observations)
     ticks = find_next_ticks(instance, repository, now=now)
+    tables = {build_asset_key(spec): (spec, settings) for spec, settings in resources}
+    made = sorted(repository.asset_graph.executable_asset_keys - tables.keys())
     return [
-        _read_status(
-            spec,
-            instance=instance,
-            settings=settings,
-            failing_checks=failing.get(build_asset_key(spec).to_user_string(), ()),
-            next_load_at=ticks.get(build_asset_key(spec)),
-            now=now,
-        )
-        for spec, settings in resources
+        *(
+            _read_table_status(
+                spec,
+                instance=instance,
+                settings=settings,
+                failing_checks=failing.get(key, ()),
+                next_load_at=ticks.get(key),
+                now=now,
+            )
+            for key, (spec, settings) in tables.items()
+        ),
+        *(
+            AssetStatus(
+                asset=key.to_user_string(),
+                time_zone=time_zone,
+                loaded_at=_find_last_made(instance, key),
+                failing_checks=failing.get(key, ()),
+                next_load_at=ticks.get(key),
+            )
+            for key in made
+        ),
     ]
 
 
@@ -103,12 +118,17 @@ def _find_schedules_switched_on(
             yield schedule
 
 
-def _read_status(
+def _find_last_made(instance: DagsterInstance, key: AssetKey) -> datetime | None:
+    event = instance.get_latest_materialization_event(key)
+    return datetime.fromtimestamp(event.timestamp, UTC) if event else None
+
+
+def _read_table_status(
     spec: ResourceSpec,
     *,
     instance: DagsterInstance,
     settings: Settings,
-    failing_checks: Sequence[str],
+    failing_checks: tuple[str, ...],
     next_load_at: datetime | None,
     now: datetime,
 ) -> AssetStatus:
@@ -119,7 +139,7 @@ def _read_status(
         loaded_at=last.started_at if last else None,
         rows=last.rows_in_table if last else None,
         freshness=_judge(spec, instance=instance, settings=settings, now=now) if last else Freshness.NEVER_LOADED,
-        failing_checks=tuple(failing_checks),
+        failing_checks=failing_checks,
         next_load_at=next_load_at,
         quota_remaining=last.quota_remaining if last else None,
     )
@@ -132,11 +152,11 @@ def _judge(spec: ResourceSpec, *, instance: DagsterInstance, settings: Settings,
     return Freshness.LATE if verdict.severity is WARN else Freshness.STALE
 
 
-def _name_failing_checks(observations: Iterable[Observation]) -> Mapping[str, list[str]]:
-    """The failing checks of each asset, by its key in the user's spelling."""
-    failing: defaultdict[str, list[str]] = defaultdict(list)
+def _name_failing_checks(observations: Iterable[Observation]) -> Mapping[AssetKey, tuple[str, ...]]:
+    failing: dict[AssetKey, tuple[str, ...]] = {}
     for seen in observations:
         asset, _, check = seen.subject.rpartition(":")
         if seen.severity is not None:
-            failing[asset].append(check)
+            key = AssetKey.from_user_string(asset)
+            failing[key] = (*failing.get(key, ()), check)
     return failing

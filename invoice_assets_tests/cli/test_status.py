@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetKey, DagsterInstance
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetKey, AssetMaterialization, DagsterInstance
 
 from invoice_assets_tests.cli.conftest import Run
 from invoice_assets_tests.project import Project
@@ -16,11 +16,18 @@ from invoice_assets_tests.sandbox.server import Sandbox
 INVOICES = AssetKey(["invoicing", "invoices"])
 
 
-def report(name: str, *, passed: bool, severity: AssetCheckSeverity = AssetCheckSeverity.ERROR, says: str = "") -> None:
+def report(
+    name: str,
+    *,
+    of: AssetKey = INVOICES,
+    passed: bool,
+    severity: AssetCheckSeverity = AssetCheckSeverity.ERROR,
+    says: str = "",
+) -> None:
     with DagsterInstance.from_config(str(Path.cwd())) as instance:
         instance.report_runless_asset_event(
             AssetCheckEvaluation(
-                asset_key=INVOICES, check_name=name, passed=passed, severity=severity, description=says, metadata={}
+                asset_key=of, check_name=name, passed=passed, severity=severity, description=says, metadata={}
             )
         )
 
@@ -92,11 +99,32 @@ def test_status_for_machines_has_the_same(run: Run, home: Path, monkeypatch: pyt
     assert [one["says"] for one in told["failing"]] == ["invoice_id is repeated: 1 row"]
 
 
+def test_status_tells_when_a_report_was_made_and_what_of_it_fails(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOICE_REPORTING", "on")
+    monkeypatch.setenv("INVOICE_AUTOMATION", "on")
+    key = AssetKey(["reporting", "top_debtors"])
+    with DagsterInstance.from_config(str(home)) as instance:
+        instance.report_runless_asset_event(AssetMaterialization(key))
+    report("columns_are_as_declared", of=key, passed=False)
+
+    told = {one["asset"]: one for one in json.loads(run("status", "--json")[1])["assets"]}
+
+    debtors = told["reporting/top_debtors"]
+    assert debtors["loaded_at"] > "2026"
+    assert debtors["failing_checks"] == ["columns_are_as_declared"]
+    assert debtors["next_load_at"]
+    assert [debtors[unknown] for unknown in ("rows", "freshness", "quota_remaining")] == [None, None, None]
+    assert told["reporting/revenue_by_month"]["loaded_at"] is None
+    assert len(told) == 9 + 6
+
+
 def test_status_names_the_organisation_of_each_table(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "two.toml").write_text('[acme]\norganization_id = "1"\n[globex]\norganization_id = "2"\n')
     monkeypatch.setenv("INVOICE_ORGANIZATIONS", "two.toml")
 
     told = json.loads(run("status", "--json")[1])
 
-    assert len(told["assets"]) == 18
-    assert {"acme/invoices", "globex/invoices"} <= {one["asset"] for one in told["assets"]}
+    assert len(told["assets"]) == 27
+    assert {"acme/invoices", "globex/invoices", "invoicing/all/invoices"} <= {one["asset"] for one in told["assets"]}

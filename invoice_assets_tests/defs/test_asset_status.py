@@ -35,8 +35,11 @@ def read(
 ) -> AssetStatus:
     settings = settings or Settings()
     repository = build_definitions(settings).get_repository_def()
-    (status,) = read_statuses(instance, repository, [(spec, settings)], observations=observations, now=NOON)
-    return status
+    resources = [(spec, settings)]
+    statuses = read_statuses(
+        instance, repository, resources, observations=observations, time_zone=settings.time_zone, now=NOON
+    )
+    return statuses[0]
 
 
 def test_of_a_table_that_was_never_loaded_nothing_is_known(instance: DagsterInstance) -> None:
