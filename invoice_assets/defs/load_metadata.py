@@ -66,7 +66,7 @@ def summarize(load: "Load") -> str:
 
 def collect_warnings(load: "Load") -> list[str]:
     """What somebody should know of the load, in sentences."""
-    warnings = [load.deletion_refusal] if load.deletion_refusal else []
+    warnings = [load.marking_refusal.reason] if load.marking_refusal else []
     if load.report.sort_ignored:
         warnings.append(
             f"The API did not sort by {load.spec.sort.column}: the list was read by page number, and a change "
@@ -152,7 +152,7 @@ def _describe_read(load: "Load") -> dict[str, Any]:
         "started_at": load.started_at.isoformat(),
         "window_start": start.astimezone(UTC).isoformat() if start else None,
         "window_end": end.astimezone(UTC).isoformat() if end else None,
-        "rows_unmarked": load.rows_unmarked,
+        "rows_unmarked": load.marking_refusal.rows if load.marking_refusal else 0,
         "always_sent": sorted(load.census.always_sent),
         "never_sent": sorted(load.census.never_sent),
     }

@@ -22,7 +22,7 @@ from invoice_assets.defs.resources import InvoiceApiResource, WarehouseResource
 from invoice_assets.defs.translator import InvoicingTranslator
 from invoice_assets.ingest.census import RowCensus
 from invoice_assets.ingest.counting import count_rows, count_rows_by_modification
-from invoice_assets.ingest.deletions import Missing, find_missing, mark_deletions
+from invoice_assets.ingest.deletions import MarkingRefusal, Missing, find_missing, mark_deletions
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.pipeline import has_loaded_since, measure_stages
 from invoice_assets.ingest.preview import PreviewRow, read_preview
@@ -46,9 +46,7 @@ class Load:
     report: ScanReport
     census: RowCensus
     rows_marked_deleted: int
-    deletion_refusal: str | None
-    rows_unmarked: int = 0
-    """Live rows that a complete read did not bring, where marking them was refused."""
+    marking_refusal: MarkingRefusal | None
     rows_in_table: int
     rows_by_modification: Mapping[datetime, int] = field(default_factory=dict)
     stages_s: Mapping[str, float]
@@ -123,8 +121,7 @@ class Loader:
                 report=read.report,
                 census=read.census,
                 rows_marked_deleted=len(gone),
-                deletion_refusal=missing.refusal,
-                rows_unmarked=missing.rows_refused,
+                marking_refusal=missing.refusal,
                 rows_in_table=rows_in_table,
                 rows_by_modification=rows_by_modification,
                 stages_s=measure_stages(pipeline),

@@ -21,13 +21,19 @@ KEYS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarkingRefusal:
+    """Why live rows that a complete read did not bring are not marked as deleted, and how many they are."""
+
+    rows: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Missing:
     """The keys of live rows that a complete read did not bring, or why that is not believed."""
 
     keys: frozenset[str] = frozenset()
-    refusal: str | None = None
-    rows_refused: int = 0
-    """How many rows that is not believed of."""
+    refusal: MarkingRefusal | None = None
 
 
 def find_missing(
@@ -51,11 +57,11 @@ def find_missing(
             return Missing()
         live_rows = count_rows(pipeline, spec, client=client)
         if not rows_seen or missing_rows > limit * live_rows:
-            return Missing(
-                refusal=f"The source did not bring {missing_rows} of {live_rows} live rows, more than the "
-                f"{limit:.0%} of INVOICE_DELETION_LIMIT; none was marked as deleted.",
-                rows_refused=missing_rows,
+            reason = (
+                f"The source did not bring {missing_rows} of {live_rows} live rows, more than the {limit:.0%} of "
+                "INVOICE_DELETION_LIMIT; none was marked as deleted."
             )
+            return Missing(refusal=MarkingRefusal(rows=missing_rows, reason=reason))
         return Missing(keys=frozenset(str(row[0]) for row in client.execute_sql(f"SELECT live.{key} {gone}") or ()))
 
 

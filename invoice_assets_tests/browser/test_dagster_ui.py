@@ -82,7 +82,7 @@ def test_all_assets_are_materialized_at_once(ui: DagsterUi) -> None:
     ui.press("Materialize all")
     ui.launch_backfill()
 
-    for group in ("reference", "transactions", "source"):
+    for group in GROUPS:
         ui.expand_group(group)
     for name in RESOURCES:
         expect(ui.find_in_tree(name, status="run_success")).to_be_visible()

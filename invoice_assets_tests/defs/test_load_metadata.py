@@ -10,6 +10,7 @@ from dagster import AssetMaterialization
 from invoice_assets.api.envelope import Row
 from invoice_assets.api.session import ApiUsage
 from invoice_assets.defs.load_metadata import LoadFacts, read_load_facts, summarize
+from invoice_assets.ingest.deletions import MarkingRefusal
 from invoice_assets.ingest.paging import ScanReport
 from invoice_assets.ingest.windows import COMPLETE, Window
 from invoice_assets_tests.defs.told_loads import build_load, describe
@@ -110,7 +111,9 @@ def test_a_load_without_a_worry_has_no_warning() -> None:
 
 
 def test_every_worry_of_a_load_is_in_its_warning() -> None:
-    told = describe(STARTED_AT, deletion_refusal="Too many rows are gone.", report=ScanReport(sort_ignored=True))
+    refusal = MarkingRefusal(rows=7, reason="Too many rows are gone.")
+
+    told = describe(STARTED_AT, marking_refusal=refusal, report=ScanReport(sort_ignored=True))
 
     assert told["warning"].startswith("Too many rows are gone. The API did not sort by tax_name")
 

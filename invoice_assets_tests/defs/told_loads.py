@@ -40,7 +40,7 @@ def build_load(
     told: dict[str, Any] = {
         "report": ScanReport(pages=1),
         "rows_marked_deleted": 0,
-        "deletion_refusal": None,
+        "marking_refusal": None,
         "rows_in_table": len(rows),
         "stages_s": {"load": 0.25},
         "usage": ApiUsage(requests=1),

@@ -59,4 +59,6 @@ def test_what_looks_wrong_is_refused_in_words(pipeline: Pipeline, rows_seen: int
     refused = find_missing(pipeline, TAXES, rows_seen=rows_seen, limit=limit)
 
     assert refused.keys == frozenset()
-    assert "did not bring 2 of 10 live rows" in (refused.refusal or "")
+    assert refused.refusal
+    assert refused.refusal.rows == 2
+    assert "did not bring 2 of 10 live rows" in refused.refusal.reason

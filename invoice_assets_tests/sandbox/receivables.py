@@ -23,6 +23,7 @@ PAYMENTS_OF_PLACE: tuple[tuple[int, ...], ...] = ((0,), (1, 2), (3,), (3,), (4,)
 INVOICES_OF_PLACE: tuple[tuple[int, ...], ...] = ((0,), (1,), (1,), (2, 3), (4,), ())
 BIG_TOTAL_CENTS = 1_234_567_890_105
 INDEX_WITH_BIG_TOTAL = 3
+"""One that is paid: it tries the decimals, and does not stand among what customers owe."""
 TERMS = (0, 7, 14, 30, 45, 60)
 NOT_OWED = frozenset({"draft", "void", "paid"})
 
@@ -179,7 +180,7 @@ def _indexes_of(world: World, contact: int, count: int) -> Iterator[int]:
 
 
 def _invoice_total(index: int, bits: int) -> int:
-    if index == INDEX_WITH_BIG_TOTAL or bits % 997 == 0:
+    if index == INDEX_WITH_BIG_TOTAL:
         return BIG_TOTAL_CENTS
     return 500 + (bits >> 16) % 5_000_000
 
