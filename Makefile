@@ -1,6 +1,7 @@
 # Every command a developer needs; `make help` lists them.
 PYTHON ?= python3
 MINUTES ?= 3
+SIDE_BY_SIDE := --numprocesses 2 --dist worksteal
 LONG := browser contract deployment packaging reliability
 BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
@@ -29,19 +30,19 @@ sandbox: setup ## Run the sandbox API alone and write a ready-made .env where th
 	$(BIN)/python -m invoice_assets_tests.sandbox --env-file .env
 
 test: setup ## Run the test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(patsubst %,--ignore=invoice_assets_tests/%,$(LONG))
 
 reliability: setup ## Break real loads and look what comes of them: faults, crashes, histories, odd input, secrets
-	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/reliability
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) invoice_assets_tests/reliability
 
 contract: setup ## Hold DuckDB, PostgreSQL and Delta tables to what every warehouse must do (docs/destinations.md)
-	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/contract
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) invoice_assets_tests/contract
 
 deployment: setup ## Load four organisations through PostgreSQL, Redis and Celery workers that are killed (docs/deploy.md)
 	$(BIN)/python -m pytest invoice_assets_tests/deployment
 
 packaging: setup ## Build the wheel and the site, run the demo and `make dev`, add a resource as its page has it
-	$(BIN)/python -m pytest --numprocesses 2 invoice_assets_tests/packaging
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) invoice_assets_tests/packaging
 
 browser: setup ## Do what a person does in the Dagster UI, in Chromium: materialise, backfill, switch on, check
 	$(BIN)/python -m pytest invoice_assets_tests/browser
