@@ -13,9 +13,9 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 from dotenv import load_dotenv
 
-from invoice_assets.defs.executors import BROKER, configure_celery
+from invoice_assets.defs.executors import configure_celery
 from invoice_assets.settings import Settings
-from invoice_assets.variables import SettingsError
+from invoice_assets.variables import CELERY_BROKER, SettingsError
 
 
 def build_app() -> Celery:
@@ -26,8 +26,10 @@ def build_app() -> Celery:
     """
     load_dotenv(Path(".env"))
     settings = Settings.from_env()
-    if BROKER not in settings.names_set:
-        raise SettingsError(f"A worker takes its steps from a broker: set {BROKER}, such as redis://10.0.0.5:6379/0.")
+    if CELERY_BROKER not in settings.names_set:
+        raise SettingsError(
+            f"A worker takes its steps from a broker: set {CELERY_BROKER}, such as redis://10.0.0.5:6379/0."
+        )
     arguments = dict(configure_celery(settings))
     addresses = {name: EnvVar(arguments[name]["env"]).get_value() for name in ("broker", "backend")}
     executor = CeleryExecutor.for_cli(**arguments | addresses)  # type: ignore[no-untyped-call]

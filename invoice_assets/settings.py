@@ -25,6 +25,9 @@ from invoice_assets.destinations import (
 from invoice_assets.extras import describe_installation, is_installed
 from invoice_assets.resource_spec import PersonalData
 from invoice_assets.variables import (
+    CREDENTIALS,
+    PERSONAL_DATA_KEY,
+    SECRETS,
     SettingsError,
     read_address,
     read_choice,
@@ -41,16 +44,6 @@ from invoice_assets.variables import (
     read_whole_number,
     setting,
 )
-
-CREDENTIALS = ("INVOICE_API_CLIENT_ID", "INVOICE_API_CLIENT_SECRET", "INVOICE_API_REFRESH_TOKEN")
-SECRETS = (
-    *CREDENTIALS,
-    "INVOICE_PERSONAL_DATA_KEY",
-    "INVOICE_ALERT_URLS",
-    "INVOICE_CELERY_BROKER",
-    "INVOICE_CELERY_BACKEND",
-)
-"""The variables of this project whose values are nobody's business here."""
 
 METRICS_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Either of OpenTelemetry's own variables names the collector."""
@@ -134,8 +127,8 @@ def _read_reporting(given: Mapping[str, str], name: str, default: bool) -> bool:
 
 def _read_personal_data(given: Mapping[str, str], name: str, default: PersonalData) -> PersonalData:
     value = read_choice(given, name, default)
-    if value is PersonalData.HASH and "INVOICE_PERSONAL_DATA_KEY" not in given:
-        raise SettingsError(f"{name} is hash: set INVOICE_PERSONAL_DATA_KEY to what `openssl rand -hex 32` prints.")
+    if value is PersonalData.HASH and PERSONAL_DATA_KEY not in given:
+        raise SettingsError(f"{name} is hash: set {PERSONAL_DATA_KEY} to what `openssl rand -hex 32` prints.")
     return value
 
 

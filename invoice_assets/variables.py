@@ -1,6 +1,7 @@
 """How a variable of the environment is read: the kinds of value, and what is said of one that cannot be used.
 
-Which variables there are lives in `settings.py`; what reads one is given all that is set, its name and its default.
+Which variables there are lives in `settings.py`, but for those that hold secrets, which are only named here: nobody
+reads them before a run does. What reads a variable is given all that is set, its name and its default.
 """
 
 import re
@@ -10,6 +11,16 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+CREDENTIALS = CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = (
+    "INVOICE_API_CLIENT_ID",
+    "INVOICE_API_CLIENT_SECRET",
+    "INVOICE_API_REFRESH_TOKEN",
+)
+PERSONAL_DATA_KEY = "INVOICE_PERSONAL_DATA_KEY"
+ALERT_URLS = "INVOICE_ALERT_URLS"
+CELERY_BROKER, CELERY_BACKEND = "INVOICE_CELERY_BROKER", "INVOICE_CELERY_BACKEND"
+SECRETS = (*CREDENTIALS, PERSONAL_DATA_KEY, ALERT_URLS, CELERY_BROKER, CELERY_BACKEND)
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -284,7 +284,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
-    readers = ("settings.py", "destinations.py", "defs/resources.py", "defs/executors.py", "alerts/channels.py")
+    readers = ("settings.py", "variables.py", "destinations.py")
 
     assert set(_example()) - OF_DLT == _variables_named_in(*readers)
 

@@ -12,8 +12,7 @@ from invoice_assets.alerts.messages import Message
 from invoice_assets.alerts.observations import Observation, Severity
 from invoice_assets.alerts.services import ServiceError, profile_service, send
 from invoice_assets.errors import PermanentError, TransientError
-
-VARIABLE = "INVOICE_ALERT_URLS"
+from invoice_assets.variables import ALERT_URLS
 
 _TAGS = r"[\w-]+(?:,[\w-]+)*="
 _SCHEME = r"[A-Za-z][\w+.-]*://"
@@ -103,10 +102,10 @@ def _parse_entry(entry: str, *, number: int, resources: Collection[str]) -> Chan
     match = _ENTRY.fullmatch(entry)
     if match is None:
         raise AlertConfigurationError(
-            f"{VARIABLE}, entry {number} is not of the form [tag,tag=]scheme://...; see docs/checks_and_alerts.md."
+            f"{ALERT_URLS}, entry {number} is not of the form [tag,tag=]scheme://...; see docs/checks_and_alerts.md."
             " White space within an address is written %20."
         )
-    where = f"{VARIABLE}, entry {number} ({match['scheme'].lower()})"
+    where = f"{ALERT_URLS}, entry {number} ({match['scheme'].lower()})"
     tags = frozenset(filter(None, (match["tags"] or "").removesuffix("=").lower().split(",")))
     if unknown := tags - set(Severity) - set(resources):
         known = ", ".join([*Severity, *resources])

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from invoice_assets.cli.terminal import FAILING, build_table
 from invoice_assets.settings import Settings
-from invoice_assets.variables import SettingsError
+from invoice_assets.variables import ALERT_URLS, SettingsError
 
 
 def send_test_alerts() -> None:
@@ -21,7 +21,6 @@ def send_test_alerts() -> None:
     """
     from dagster import build_resources
 
-    from invoice_assets.alerts.channels import VARIABLE
     from invoice_assets.alerts.dispatch import Outcome, send_test
     from invoice_assets.catalog import RESOURCES
     from invoice_assets.defs.alerting.resource import AlertsResource
@@ -29,7 +28,9 @@ def send_test_alerts() -> None:
     with build_resources({"alerts": AlertsResource.from_settings(Settings.from_env())}) as resources:
         channels = resources.alerts.open_channels(RESOURCES)
     if not channels:
-        raise SettingsError(f"{VARIABLE} is not set: alerts go nowhere. docs/checks_and_alerts.md says how to set it.")
+        raise SettingsError(
+            f"{ALERT_URLS} is not set: alerts go nowhere. docs/checks_and_alerts.md says how to set it."
+        )
     deliveries = send_test(channels, now=time.time())
     table = build_table("channel", "the test message")
     for delivery in deliveries:

@@ -19,7 +19,7 @@ from invoice_assets.cli.terminal import FAILING, ask, build_table, choose, confi
 from invoice_assets.env_file import ENV_FILE, read_variables, require_writable, set_variables
 from invoice_assets.organizations import DATA_CENTERS
 from invoice_assets.settings import Settings, read_variable, with_trailing_slash
-from invoice_assets.variables import SettingsError
+from invoice_assets.variables import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SettingsError
 
 if TYPE_CHECKING:
     from invoice_assets.api.authorization_code import AuthorizationCodeGrant, Granted
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from invoice_assets.api.organizations import ListedOrganization
 
 BASE_URL, TOKEN_URL = "INVOICE_API_BASE_URL", "INVOICE_API_TOKEN_URL"
-CLIENT_ID, CLIENT_SECRET = "INVOICE_API_CLIENT_ID", "INVOICE_API_CLIENT_SECRET"
-REFRESH_TOKEN, ORGANIZATION_ID = "INVOICE_API_REFRESH_TOKEN", "INVOICE_API_ORGANIZATION_ID"
+ORGANIZATION_ID = "INVOICE_API_ORGANIZATION_ID"
 TIME_ZONE = "INVOICE_TIMEZONE"
 
 REDIRECT_PORT = 8766

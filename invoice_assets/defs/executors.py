@@ -12,15 +12,13 @@ from dagster import ExecutorDefinition, in_process_executor, multiprocess_execut
 
 from invoice_assets.extras import describe_installation, is_installed
 from invoice_assets.settings import Executor, Settings
-from invoice_assets.variables import SettingsError
+from invoice_assets.variables import CELERY_BACKEND, CELERY_BROKER, SettingsError
 
 PRELOADED = ["dlt", "duckdb", "pyarrow.parquet", "invoice_assets.definitions", "invoice_assets.defs.loads"]
 """Imported once, by the server that the steps' processes are forked from: each would need seconds for it."""
 
 TASKS_PER_PROCESS = 200
 """A worker's process makes place for a new one after so many steps."""
-
-BROKER, BACKEND = "INVOICE_CELERY_BROKER", "INVOICE_CELERY_BACKEND"
 
 
 def choose_executor(settings: Settings) -> ExecutorDefinition:
@@ -39,9 +37,9 @@ def configure_celery(settings: Settings) -> Mapping[str, Any]:
     its process died alone, after the visibility timeout where the whole worker did.
     https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/redis.html#visibility-timeout
     """
-    backend = BACKEND if BACKEND in settings.names_set else BROKER
+    backend = CELERY_BACKEND if CELERY_BACKEND in settings.names_set else CELERY_BROKER
     return {
-        "broker": {"env": BROKER},
+        "broker": {"env": CELERY_BROKER},
         "backend": {"env": backend},
         "config_source": {
             "broker_connection_retry_on_startup": True,
@@ -66,8 +64,10 @@ def _multiprocess(settings: Settings) -> ExecutorDefinition:
 
 def _celery(settings: Settings) -> ExecutorDefinition:
     _require_server(settings)
-    if BROKER not in settings.names_set:
-        raise SettingsError(f"INVOICE_EXECUTOR is celery: set {BROKER} to the broker, such as redis://10.0.0.5:6379/0.")
+    if CELERY_BROKER not in settings.names_set:
+        raise SettingsError(
+            f"INVOICE_EXECUTOR is celery: set {CELERY_BROKER} to the broker, such as redis://10.0.0.5:6379/0."
+        )
     _require_extra("celery", module="dagster_celery", settings=settings)
     from dagster_celery import celery_executor
 

@@ -23,6 +23,7 @@ from invoice_assets.ingest.windows import ReadRequest
 from invoice_assets.resource_spec import ResourceSpec, qualify
 from invoice_assets.settings import Settings
 from invoice_assets.telemetry.recorder import UNRECORDED, Recorder
+from invoice_assets.variables import CLIENT_ID, CLIENT_SECRET, PERSONAL_DATA_KEY, REFRESH_TOKEN
 
 if TYPE_CHECKING:
     from invoice_assets.api.oauth import AccessTokenProvider, RefreshTokenGrant
@@ -96,9 +97,9 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
         return cls(
             base_url=settings.base_url,
             token_url=settings.token_url,
-            client_id=_secret(settings, settings.name_variable("INVOICE_API_CLIENT_ID")),
-            client_secret=_secret(settings, settings.name_variable("INVOICE_API_CLIENT_SECRET")),
-            refresh_token=_secret(settings, settings.name_variable("INVOICE_API_REFRESH_TOKEN")),
+            client_id=_secret(settings, settings.name_variable(CLIENT_ID)),
+            client_secret=_secret(settings, settings.name_variable(CLIENT_SECRET)),
+            refresh_token=_secret(settings, settings.name_variable(REFRESH_TOKEN)),
             credentials=settings.credentials,
             organization_id=settings.organization_id,
             auth_scheme=settings.auth_scheme,
@@ -110,7 +111,7 @@ class InvoiceApiResource(ConfigurableResource["InvoiceApiResource"]):
                 if settings.shared_state
                 else _secret(settings, "INVOICE_SHARED_STATE")
             ),
-            personal_data_key=_secret(settings, "INVOICE_PERSONAL_DATA_KEY"),
+            personal_data_key=_secret(settings, PERSONAL_DATA_KEY),
             max_body_mb=settings.max_body_mb,
             max_new_columns=settings.max_new_columns,
             max_retries=settings.max_retries,

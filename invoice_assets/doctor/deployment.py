@@ -8,13 +8,13 @@ from contextlib import closing
 
 from dagster import DagsterInstance, build_resources
 
-from invoice_assets.alerts.channels import VARIABLE
 from invoice_assets.api.shared_state import open_shared_state
 from invoice_assets.defs.alerting.resource import AlertsResource
 from invoice_assets.defs.instance import open_instance
 from invoice_assets.defs.resources import InvoiceApiResource
 from invoice_assets.doctor.findings import Finding, State, fine
 from invoice_assets.settings import Settings
+from invoice_assets.variables import ALERT_URLS
 
 INSTANCE, SHARED_STATE, ALERTS = "Dagster", "shared state", "alerts"
 _TAKE_OVER = "Take {section} over from this project's dagster.yaml."
@@ -65,7 +65,7 @@ def examine_alerts(settings: Settings, resources: Collection[str]) -> Iterator[F
         yield fine(ALERTS, f"{names}; `invoice-assets alerts test` tries them")
     else:
         mend = "Set it (docs/checks_and_alerts.md)."
-        yield _warn(ALERTS, f"{VARIABLE} is not set: nobody is told of a failure", mend)
+        yield _warn(ALERTS, f"{ALERT_URLS} is not set: nobody is told of a failure", mend)
 
 
 def _warn(name: str, what: str, what_to_do: str) -> Finding:

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from invoice_assets.errors import PermanentError
 from invoice_assets.resource_spec import Column, PersonalData, ResourceSpec
+from invoice_assets.variables import PERSONAL_DATA_KEY
 
-VARIABLE = "INVOICE_PERSONAL_DATA_KEY"
 SHORTEST_KEY = 32
 """Characters: 128 bits where each is a hexadecimal digit. Names and phone numbers can be guessed, a key must not be."""
 
@@ -34,7 +34,7 @@ class Mask:
         self._key = key.strip().encode()
         if self._treatment is PersonalData.HASH and len(self._key) < SHORTEST_KEY:
             raise PersonalDataKeyError(
-                f"INVOICE_PERSONAL_DATA is hash, and {VARIABLE} has {len(self._key)} characters: set it to "
+                f"INVOICE_PERSONAL_DATA is hash, and {PERSONAL_DATA_KEY} has {len(self._key)} characters: set it to "
                 f"{SHORTEST_KEY} or more that nobody can guess, as `openssl rand -hex 32` prints. Nothing was read."
             )
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dagster import ConfigurableResource, EnvVar
 from pydantic import Field
 
-from invoice_assets.alerts.channels import VARIABLE, Channel, parse_channels
+from invoice_assets.alerts.channels import Channel, parse_channels
 from invoice_assets.settings import Settings
+from invoice_assets.variables import ALERT_URLS
 
 
 class AlertsResource(ConfigurableResource["AlertsResource"]):
@@ -21,7 +22,7 @@ class AlertsResource(ConfigurableResource["AlertsResource"]):
     @classmethod
     def from_settings(cls, settings: Settings) -> "AlertsResource":
         """The resource as the environment configures it; the URLs stay the name of a variable until they are used."""
-        return cls(urls=EnvVar(VARIABLE) if VARIABLE in settings.names_set else "")
+        return cls(urls=EnvVar(ALERT_URLS) if ALERT_URLS in settings.names_set else "")
 
     def __repr__(self) -> str:
         return f"AlertsResource(urls={'***' if self.urls else ''!r})"

@@ -21,7 +21,6 @@ from dagster import (
     sensor,
 )
 
-from invoice_assets.alerts.channels import VARIABLE
 from invoice_assets.alerts.dispatch import Delivery, Outcome, dispatch
 from invoice_assets.alerts.incidents import AlertPolicy
 from invoice_assets.alerts.observations import ObservationReader
@@ -31,6 +30,7 @@ from invoice_assets.defs.alerting.resource import AlertsResource
 from invoice_assets.defs.alerting.run_observations import RunObservations
 from invoice_assets.errors import TransientError
 from invoice_assets.settings import Settings
+from invoice_assets.variables import ALERT_URLS
 
 LOOK_EVERY_S = 30
 
@@ -113,7 +113,7 @@ def _build_sensor(
     clock: Callable[[], float],
     look_every_s: int,
 ) -> SensorDefinition:
-    is_on = settings.automation or VARIABLE in settings.names_set
+    is_on = settings.automation or ALERT_URLS in settings.names_set
 
     @sensor(
         name=name,
@@ -125,7 +125,7 @@ def _build_sensor(
         """Read what is new, tell each channel, remember what it was told."""
         channels = alerts.open_channels(resources)
         if not channels:
-            return SkipReason(f"{VARIABLE} is not set: nobody is told. `invoice-assets status` lists what fails.")
+            return SkipReason(f"{ALERT_URLS} is not set: nobody is told. `invoice-assets status` lists what fails.")
         deliveries = dispatch(
             open_reader(context, settings),
             channels,
