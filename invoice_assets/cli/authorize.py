@@ -86,12 +86,17 @@ def authorize(
 
     Example: invoice-assets authorize --data-center eu
     """
+    logs_in = redirect or no_browser
+    if logs_in and grant_code_file:
+        raise SettingsError(
+            "A login gives a code of its own: leave out --grant-code-file, or --redirect and --no-browser."
+        )
     known = read_variables(env_file)
     place = _choose_place(known, data_center=data_center, base_url=base_url, token_url=token_url)
     _require_consent_to_replace(known, env_file, is_given=replace)
     require_writable(env_file)
     client = _ask_for_client(client_id, client_secret_file)
-    if redirect or no_browser:
+    if logs_in:
         grant = _log_in(place, client, port=redirect_port, opens_browser=not no_browser)
     else:
         grant = _take_grant_code(place, client, grant_code_file)

@@ -250,6 +250,15 @@ def test_a_place_that_does_not_exist_is_told(authorize: Script, arguments: list[
     assert says in printed
 
 
+@pytest.mark.parametrize("option", ["--redirect", "--no-browser"])
+def test_two_ways_to_a_code_are_one_too_many(authorize: Script, sandbox: Sandbox, option: str) -> None:
+    status, printed = authorize(option)
+
+    assert status == 1
+    assert "leave out --grant-code-file" in printed
+    assert sandbox.token_requests == 0
+
+
 def test_an_address_from_the_file_that_cannot_be_reached_is_told_with_where_it_is_from(run: Run, home: Path) -> None:
     with Sandbox(rows=0) as gone:
         variables = {name: value for name, value in gone.environment().items() if name.endswith("_URL")}
