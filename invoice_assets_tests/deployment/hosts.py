@@ -74,6 +74,8 @@ class Host:
             for process in living:
                 with suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
                     (started.get(process.pid) or process).wait(timeout=LAST_BREATH_S)
+        for dead in started.values():
+            dead.wait()
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,19 @@ def test_a_power_cut_ends_every_process_of_its_host_and_no_other(network: Networ
     assert storage.find_processes() == [psutil.Process(survivor.pid)]
 
 
+def test_a_power_cut_buries_also_what_had_died_by_itself(network: Network) -> None:
+    """Otherwise Python says, whenever it collects the process, that it is still running."""
+    (worker, *_) = network.hosts
+    process = worker.start(SLEEP)
+    psutil.Process(process.pid).kill()
+    while is_alive(psutil.Process(process.pid)):
+        pass
+
+    worker.cut_power()
+
+    assert process.returncode is not None
+
+
 def test_a_host_can_be_used_after_a_power_cut(network: Network, tmp_path: Path) -> None:
     storage, worker = network.hosts
     worker.cut_power()
