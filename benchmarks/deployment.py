@@ -25,7 +25,7 @@ from benchmarks.server import RunningServer, serve
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
-from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, Cluster
+from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, Cluster, open_cluster
 from invoice_assets_tests.deployment.hosts import LOOPBACK, Host
 from invoice_assets_tests.deployment.redis import open_redis
 from invoice_assets_tests.postgres import Postgres, open_postgres
@@ -163,7 +163,7 @@ def _measure(scale: Scale) -> Found:
         }
         control = Host("control", LOOPBACK)
         stack.callback(control.cut_power)
-        cluster = Cluster(folder, environment=environment, control=control)
+        cluster = stack.enter_context(open_cluster(folder, environment=environment, control=control))
         cluster.prepare(hurried=False)
         for unit in (CODE_SERVER, WEBSERVER, DAEMON):
             cluster.start(unit)

@@ -71,18 +71,21 @@ def open_postgres(*, host: str = HOST) -> Iterator[Postgres]:
 
     The folder is not pytest's: a server that root starts runs as another user, who must not be locked out of it.
     """
-    with TemporaryDirectory(prefix="postgres-") as folder, _start(Path(folder), host) as running:
+    with (
+        TemporaryDirectory(prefix="postgres-") as folder,
+        hold_free_port(host=host) as port,
+        _start(Path(folder), host, port) as running,
+    ):
         yield running
 
 
 @contextmanager
-def _start(folder: Path, host: str) -> Iterator[Postgres]:
+def _start(folder: Path, host: str, port: int) -> Iterator[Postgres]:
     """The wheel knows how to make a cluster, as root too; it is started here, because it would listen on no port."""
     server = get_server(folder, start=False)
     server.ensure_pgdata_inited()
     with (folder / "pg_hba.conf").open("a", encoding="utf-8") as access:
         access.write(f"host all all {host}/24 trust\n")
-    port = find_free_port()
     durability = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     listening = f"-h {host} -p {port} -k {folder} {durability}"
 
@@ -103,9 +106,14 @@ def _start(folder: Path, host: str) -> Iterator[Postgres]:
         running.kill()
 
 
-def find_free_port() -> int:
-    """A port of loopback that nobody has at the moment."""
-    with socket.socket() as candidate:
-        candidate.bind((HOST, 0))
-        port: int = candidate.getsockname()[1]
-        return port
+@contextmanager
+def hold_free_port(*, host: str = HOST) -> Iterator[int]:
+    """A port of an address that nobody else is given while the context is open, also before and after a server has it.
+
+    What takes it says, as servers do, that an address may be reused: https://man7.org/linux/man-pages/man7/socket.7.html
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((host, 0))
+        port: int = holder.getsockname()[1]
+        yield port

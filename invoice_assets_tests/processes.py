@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -28,7 +29,7 @@ def start(
         return subprocess.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said, start_new_session=True)
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: "subprocess.Popen[Any]") -> None:
     """Kill -9 a process and, at the same blow, all that it has started in its session."""
     if process.poll() is None:
         with suppress(ProcessLookupError):

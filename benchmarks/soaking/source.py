@@ -12,8 +12,6 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
-import requests
-
 from invoice_assets.catalog import RESOURCES
 from invoice_assets_tests.equality import key_rows
 from invoice_assets_tests.sandbox.limits import Limits
@@ -122,12 +120,11 @@ class RestlessSource:
 
     def calm_down(self) -> None:
         """Forget the scripted fault, and count how often it struck."""
+        left = self.sandbox.clear_faults()
         if self._scripted:
             name, times = self._scripted
-            left = requests.get(f"{self.sandbox.base_url}/_sandbox/faults", timeout=10).json()
-            self.faults[name] += times - sum(script["times"] for script in left)
+            self.faults[name] += times - left
             self._scripted = None
-        self.sandbox.clear_faults()
         self.faults = +self.faults
 
     def revoke_tokens(self) -> None:

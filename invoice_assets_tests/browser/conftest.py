@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from invoice_assets_tests.browser.dagster_dev import DagsterDev
 from invoice_assets_tests.browser.dagster_ui import CHROME_ARGUMENTS, VIEWPORT, DagsterUi
 
-TIMEOUT_MS = 90_000.0
+TIMEOUT_MS = 240_000.0
+"""Only what is broken waits for so long."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,18 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
 import psutil
 import requests
 
-from invoice_assets_tests.postgres import HOST, find_free_port
+from invoice_assets_tests.postgres import HOST, hold_free_port
 from invoice_assets_tests.processes import start, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
+"""Only what is broken waits for so long."""
 GRACE_S = 15.0
 
 
@@ -30,24 +31,23 @@ class DagsterDev:
         for name in ("dagster.yaml", "workspace.yaml"):
             shutil.copy(CHECKOUT / name, folder)
         self._folder, self._log = folder, folder / "dev.log"
-        self._port = find_free_port()
+        self._port = 0
         self._environment = {**os.environ, "DAGSTER_HOME": str(folder), "PYTHONPATH": str(CHECKOUT), **environment}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._started = ExitStack()
 
     def __enter__(self) -> Self:
         """Start them, and return once the webserver answers."""
-        command = [sys.executable, "-m", "invoice_assets_tests.dev", "--host", HOST, "--port", str(self._port)]
-        self._process = start(command, log=self._log, environment=self._environment, folder=self._folder)
-        try:
+        with ExitStack() as starting:
+            self._port = starting.enter_context(hold_free_port())
+            command = [sys.executable, "-m", "invoice_assets_tests.dev", "--host", HOST, "--port", str(self._port)]
+            process = start(command, log=self._log, environment=self._environment, folder=self._folder)
+            starting.callback(self._end, process)
             wait_until(self._answers, patience_s=PATIENCE_S, read_log=self.read_log)
-        except BaseException:
-            self._end(self._process)
-            raise
+            self._started = starting.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._end(self._process)
+        self._started.close()
 
     @property
     def url(self) -> str:

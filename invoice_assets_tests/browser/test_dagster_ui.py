@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from invoice_assets.catalog import RESOURCES
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
-from invoice_assets_tests.browser.dagster_dev import DagsterDev
+from invoice_assets_tests.browser.dagster_dev import PATIENCE_S, DagsterDev
 from invoice_assets_tests.browser.dagster_ui import UNFOLDED, DagsterUi
 from invoice_assets_tests.demo import ROWS
 
@@ -25,7 +25,10 @@ PREVIEW_ROWS = Settings.preview_rows
 def execute(sql: str, dagster: DagsterDev) -> None:
     """Run a statement in the warehouse as soon as no run is using the file."""
     retrying = Retrying(
-        retry=retry_if_exception_type(duckdb.IOException), stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True
+        retry=retry_if_exception_type(duckdb.IOException),
+        stop=stop_after_delay(PATIENCE_S),
+        wait=wait_fixed(0.2),
+        reraise=True,
     )
     with retrying(duckdb.connect, dagster.database) as connection:
         connection.execute(sql)

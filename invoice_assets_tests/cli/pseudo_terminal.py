@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""Only what is broken waits for so long."""
 CHUNK_BYTES = 65536
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import requests
 from invoice_assets.env_file import is_for_the_owner_alone, read_variables
 from invoice_assets_tests.cli.conftest import Run
 from invoice_assets_tests.cli.pseudo_terminal import PATIENCE_S, Terminal
+from invoice_assets_tests.postgres import hold_free_port
 from invoice_assets_tests.processes import wait_until
 from invoice_assets_tests.reliability.traces import find_traces
 from invoice_assets_tests.sandbox.server import DEFAULT_SCOPES, Sandbox
@@ -205,7 +205,7 @@ def test_what_a_code_gave_is_kept_where_the_organisations_cannot_be_read(
 
 
 def test_what_a_code_gave_is_kept_where_a_person_interrupts(sandbox: Sandbox, home: Path) -> None:
-    sandbox.script("hang", resource="organizations", seconds=5)
+    sandbox.script("hang", resource="organizations")
     with open_terminal_with_code(sandbox, home) as terminal:
         wait_until(
             lambda: bool(sandbox.ledger.requests("organizations")),
@@ -371,9 +371,7 @@ def test_a_person_who_leaves_before_choosing_keeps_what_the_code_gave(sandbox: S
 class Login:
     """A login with the browser, whose page is printed, and the browser that a person opens it with."""
 
-    def __init__(self, sandbox: Sandbox, home: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+    def __init__(self, sandbox: Sandbox, home: Path, *, port: int) -> None:
         sandbox.consent.redirect_uris.add(f"http://127.0.0.1:{port}/callback")
         client = ("--client-id", sandbox.client_id, "--organization-id", SECOND)
         self._arguments = ("authorize", *places(sandbox), *client, "--no-browser", "--redirect-port", str(port))
@@ -394,9 +392,10 @@ class Login:
 
 
 @pytest.fixture
-def login(sandbox: Sandbox, home: Path) -> Login:
+def login(sandbox: Sandbox, home: Path) -> Iterator[Login]:
     """A login of a client whose redirect URI is registered."""
-    return Login(sandbox, home)
+    with hold_free_port() as port:
+        yield Login(sandbox, home, port=port)
 
 
 def test_a_login_with_the_browser_ends_the_same(login: Login, sandbox: Sandbox, home: Path) -> None:

@@ -1,13 +1,34 @@
-"""A Dagster instance with files for the tests of what reads its history; who needs none, takes an ephemeral one."""
+"""What tests of `defs` share: a Dagster instance with files, for what reads its history, and the days of partitions.
+
+Who needs no history takes an ephemeral instance.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
+
+
+@dataclass(frozen=True)
+class Days:
+    """Three days as the keys of partitions."""
+
+    before: str
+    yesterday: str
+    today: str
+
+
+@pytest.fixture
+def days() -> Days:
+    """The last three days in UTC, as of now: midnight may have passed since the modules were collected."""
+    today = datetime.now(UTC).date()
+    return Days(*((today - timedelta(days=back)).isoformat() for back in (2, 1, 0)))
 
 
 @pytest.fixture(scope="session")

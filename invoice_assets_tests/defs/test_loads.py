@@ -1,7 +1,8 @@
 """Partitions and deletions as a run shows them: windows of the last change, complete reads, rows that are gone."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
 from logging import WARNING
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,11 @@ import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
 from invoice_assets.catalog import RESOURCES
+from invoice_assets_tests.defs.conftest import Days
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import failures_of, metadata_of
 from invoice_assets_tests.sandbox.application import ServedPage
 from invoice_assets_tests.sandbox.server import Sandbox
-
-TODAY = datetime.now(UTC).date()
-DAYS = [(TODAY - timedelta(days=n)).isoformat() for n in (2, 1, 0)]
-BEFORE, YESTERDAY, TODAYS = DAYS
-NOON_YESTERDAY = datetime.combine(TODAY - timedelta(days=1), time(12), tzinfo=UTC)
 
 
 @pytest.fixture
@@ -29,23 +26,19 @@ def source() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def project(source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(source: Sandbox, days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose first partition is the day before yesterday, also where midnight passes meanwhile."""
     project = Project(source, tmp_path, monkeypatch, has_checks=False)
-    monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
+    monkeypatch.setenv("INVOICE_START_DATE", days.before)
     return project
-
-
-def stamp(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def ids(sandbox: Sandbox, name: str) -> list[str]:
     return [str(row[RESOURCES[name].primary_key]) for row in sandbox.rows(name)]
 
 
-def edit_yesterday(sandbox: Sandbox, name: str, key: str, **changes: Any) -> None:
-    sandbox.edit(name, key, last_modified_time=stamp(NOON_YESTERDAY), **changes)
+def edit_at_noon(day: str, sandbox: Sandbox, name: str, key: str, **changes: Any) -> None:
+    sandbox.edit(name, key, last_modified_time=f"{day}T12:00:00+0000", **changes)
 
 
 def stored_ids(project: Project, name: str, where: str = "true") -> set[str]:
@@ -62,67 +55,75 @@ def partition_counts(result: ExecuteInProcessResult, name: str) -> dict[str, int
 
 
 @pytest.mark.parametrize("name", ["invoices", "expenses"], ids=["by keyset", "by filter"])
-def test_a_partition_brings_the_rows_that_changed_in_its_day(project: Project, source: Sandbox, name: str) -> None:
+def test_a_partition_brings_the_rows_that_changed_in_its_day(
+    project: Project, days: Days, source: Sandbox, name: str
+) -> None:
     first, second, *_ = ids(source, name)
-    edit_yesterday(source, name, first, date="2019-05-01")
+    edit_at_noon(days.yesterday, source, name, first, date="2019-05-01")
     source.edit(name, second)
 
-    project.materialize(name, partitions=(YESTERDAY, YESTERDAY))
+    project.materialize(name, partitions=(days.yesterday, days.yesterday))
 
     assert stored_ids(project, name) == {first}
 
 
-def test_the_first_partition_holds_everything_that_changed_before(project: Project, source: Sandbox) -> None:
+def test_the_first_partition_holds_everything_that_changed_before(
+    project: Project, days: Days, source: Sandbox
+) -> None:
     first, *others = ids(source, "invoices")
-    edit_yesterday(source, "invoices", first)
+    edit_at_noon(days.yesterday, source, "invoices", first)
 
-    project.materialize("invoices", partitions=(BEFORE, BEFORE))
+    project.materialize("invoices", partitions=(days.before, days.before))
 
     assert stored_ids(project, "invoices") == set(others)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 1, 1)], ids=["forward", "backward", "with repeats"])
-def test_partitions_in_any_order_add_up_to_the_table(project: Project, source: Sandbox, order: tuple[int, ...]) -> None:
+def test_partitions_in_any_order_add_up_to_the_table(
+    project: Project, days: Days, source: Sandbox, order: tuple[int, ...]
+) -> None:
     first, second, *_ = ids(source, "credit_notes")
-    edit_yesterday(source, "credit_notes", first)
+    edit_at_noon(days.yesterday, source, "credit_notes", first)
     source.edit("credit_notes", second)
 
-    for n in order:
-        assert project.materialize("credit_notes", partitions=(DAYS[n], DAYS[n])).success
+    for day in (astuple(days)[n] for n in order):
+        assert project.materialize("credit_notes", partitions=(day, day)).success
 
     assert stored_ids(project, "credit_notes", "deleted_at IS NULL") == set(ids(source, "credit_notes"))
     assert len(project.read_table("credit_notes")) == 10
 
 
 def test_a_window_in_which_nothing_changed_costs_one_request_and_changes_nothing(
-    project: Project, source: Sandbox
+    project: Project, days: Days, source: Sandbox
 ) -> None:
     project.materialize("invoices")
     before = project.read_table("invoices")
     source.ledger.clear()
 
-    result = project.materialize("invoices", partitions=(TODAYS, TODAYS))
+    result = project.materialize("invoices", partitions=(days.today, days.today))
 
     assert failures_of(result) == {}
     assert len(source.ledger.requests("invoices")) == 1
     assert project.read_table("invoices") == before
 
 
-def test_a_first_window_without_rows_creates_the_table(project: Project) -> None:
-    assert project.materialize("invoices", partitions=(TODAYS, TODAYS)).success
+def test_a_first_window_without_rows_creates_the_table(project: Project, days: Days) -> None:
+    assert project.materialize("invoices", partitions=(days.today, days.today)).success
 
     assert project.read_table("invoices") == []
 
 
-def test_a_backfill_is_one_scan_and_counts_each_partition_in_the_table(project: Project, source: Sandbox) -> None:
+def test_a_backfill_is_one_scan_and_counts_each_partition_in_the_table(
+    project: Project, days: Days, source: Sandbox
+) -> None:
     first, second, third, *_ = ids(source, "invoices")
-    edit_yesterday(source, "invoices", first)
-    edit_yesterday(source, "invoices", second)
+    edit_at_noon(days.yesterday, source, "invoices", first)
+    edit_at_noon(days.yesterday, source, "invoices", second)
     source.edit("invoices", third)
 
-    result = project.materialize("invoices", partitions=(BEFORE, TODAYS))
+    result = project.materialize("invoices", partitions=(days.before, days.today))
 
-    assert partition_counts(result, "invoices") == {BEFORE: 7, YESTERDAY: 2, TODAYS: 1}
+    assert partition_counts(result, "invoices") == {days.before: 7, days.yesterday: 2, days.today: 1}
     assert len(source.ledger.requests("invoices")) == 1
     assert metadata_of(result, "invoices")["rows_loaded"] == 10
 
@@ -139,11 +140,11 @@ def test_a_backfill_that_failed_half_way_can_be_run_again(tmp_path: Path, monkey
 
 
 def test_a_partition_remembers_whether_its_day_was_over(
-    source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Sandbox, days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with DagsterInstance.ephemeral() as instance:
         project = Project(source, tmp_path, monkeypatch, instance=instance, has_checks=False)
-        project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
+        project.materialize("invoices", partitions=(days.yesterday, days.today))
         records = instance.fetch_materializations(AssetKey(["invoicing", "invoices"]), limit=10).records
 
     flags = {
@@ -151,7 +152,7 @@ def test_a_partition_remembers_whether_its_day_was_over(
         for record in records
         if record.asset_materialization
     }
-    assert flags == {YESTERDAY: True, TODAYS: False}
+    assert flags == {days.yesterday: True, days.today: False}
 
 
 @pytest.mark.parametrize("name", ["invoices", "expenses", "taxes"])
@@ -216,11 +217,11 @@ def test_rows_that_seem_gone_from_a_list_of_several_pages_are_looked_for_twice(
         assert metadata_of(result, "taxes")["api_requests"] == 3
 
 
-def test_a_window_never_marks_a_deletion(project: Project, source: Sandbox) -> None:
+def test_a_window_never_marks_a_deletion(project: Project, days: Days, source: Sandbox) -> None:
     project.materialize("invoices")
     source.delete("invoices", ids(source, "invoices")[0])
 
-    project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
+    project.materialize("invoices", partitions=(days.yesterday, days.today))
 
     assert stored_ids(project, "invoices", "deleted_at IS NOT NULL") == set()
 
@@ -265,12 +266,14 @@ def test_a_limit_of_one_still_does_not_believe_an_empty_list(
     assert "none was marked as deleted" in metadata_of(result, "taxes")["warning"]
 
 
-def test_a_balance_that_changed_without_a_stamp_is_found_by_a_complete_read(project: Project, source: Sandbox) -> None:
+def test_a_balance_that_changed_without_a_stamp_is_found_by_a_complete_read(
+    project: Project, days: Days, source: Sandbox
+) -> None:
     project.materialize("invoices")
     first, *_ = ids(source, "invoices")
     source.set_silently("invoices", first, status="overdue")
 
-    project.materialize("invoices", partitions=(YESTERDAY, TODAYS))
+    project.materialize("invoices", partitions=(days.yesterday, days.today))
     after_a_window = project.query(f"SELECT status FROM invoicing.invoices WHERE invoice_id = '{first}'")
     project.materialize("invoices")
 

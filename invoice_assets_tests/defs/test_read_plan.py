@@ -5,7 +5,7 @@ How reads run side by side is tested in `ingest/test_reading.py`.
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,12 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.ingest import reading as ingest_reading
 from invoice_assets.ingest import source as ingest_source
 from invoice_assets.ingest.windows import OVERLAP, format_instant
+from invoice_assets_tests.defs.conftest import Days
 from invoice_assets_tests.project import Project
 from invoice_assets_tests.runs import failures_of
 from invoice_assets_tests.sandbox.application import PageHook, ServedPage
 from invoice_assets_tests.sandbox.server import Sandbox
 
-TODAY = datetime.now(UTC).date()
-BEFORE, YESTERDAY, TODAYS = [(TODAY - timedelta(days=n)).isoformat() for n in (2, 1, 0)]
 WAIT_S = 30.0
 """Only what is broken waits for so long."""
 
@@ -53,12 +52,12 @@ def instance() -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def project(
-    source: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: DagsterInstance
+    source: Sandbox, days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: DagsterInstance
 ) -> Iterator[Project]:
     """A project whose first partition is the day before yesterday; no thread of it outlives the test."""
     monkeypatch.setattr(ingest_reading, "WORTH_READING_AHEAD_S", 0)
     project = Project(source, tmp_path, monkeypatch, instance=instance, has_checks=False)
-    monkeypatch.setenv("INVOICE_START_DATE", BEFORE)
+    monkeypatch.setenv("INVOICE_START_DATE", days.before)
     yield project
     assert_no_read_is_left()
 
@@ -107,19 +106,19 @@ def test_a_run_of_some_assets_reads_nothing_that_it_does_not_load(project: Proje
     assert resources_asked_for(source) == ["items"]
 
 
-def test_what_is_read_ahead_covers_the_partitions_of_the_run(project: Project, source: Sandbox) -> None:
+def test_what_is_read_ahead_covers_the_partitions_of_the_run(project: Project, days: Days, source: Sandbox) -> None:
     names = ["credit_notes", "expenses", "invoices"]
-    midnight = datetime.combine(TODAY - timedelta(days=1), time(0), tzinfo=UTC)
+    midnight = datetime.fromisoformat(days.yesterday).replace(tzinfo=UTC)
 
-    assert project.materialize(*names, partitions=(YESTERDAY, YESTERDAY)).success
+    assert project.materialize(*names, partitions=(days.yesterday, days.yesterday)).success
 
     assert resources_asked_for(source) == names
     asked = {entry.query.get("last_modified_time") for entry in source.ledger.requests()}
     assert asked == {format_instant(midnight - OVERLAP)}
 
 
-def test_what_is_read_ahead_of_all_partitions_is_complete(project: Project, source: Sandbox) -> None:
-    assert project.materialize("expenses", "invoices", partitions=(BEFORE, TODAYS)).success
+def test_what_is_read_ahead_of_all_partitions_is_complete(project: Project, days: Days, source: Sandbox) -> None:
+    assert project.materialize("expenses", "invoices", partitions=(days.before, days.today)).success
 
     assert resources_asked_for(source) == ["expenses", "invoices"]
     assert {entry.query.get("last_modified_time") for entry in source.ledger.requests()} == {None}

@@ -21,7 +21,7 @@ from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY
 from dagster._core.instance.ref import InstanceRef
 
 from invoice_assets_tests.deployment.hosts import Host
-from invoice_assets_tests.postgres import find_free_port
+from invoice_assets_tests.postgres import hold_free_port
 from invoice_assets_tests.processes import kill, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -53,17 +53,25 @@ mutation Launch($parameters: ExecutionParams!) {
 class Cluster:
     """A deployment whose files are in `folder`: code server, daemon and webserver on one host, workers on any."""
 
-    def __init__(self, folder: Path, *, environment: Mapping[str, str], control: Host) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        control: Host,
+        webserver_port: int,
+        code_server_port: int,
+    ) -> None:
         self.folder = folder
         self._control = control
-        self._webserver_port = find_free_port()
+        self._webserver_port = webserver_port
         own = {name: value for name, value in os.environ.items() if not name.startswith(OTHER_SETTINGS)}
         self.environment = own | {
             "DAGSTER_HOME": str(folder),
             "DAGSTER_WEBSERVER_HOST": "127.0.0.1",
             "DAGSTER_WEBSERVER_PORT": str(self._webserver_port),
             "INVOICE_CODE_SERVER_HOST": "127.0.0.1",
-            "INVOICE_CODE_SERVER_PORT": str(find_free_port()),
+            "INVOICE_CODE_SERVER_PORT": str(code_server_port),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(CHECKOUT),
             "PYTHONWARNINGS": "ignore",
@@ -152,3 +160,16 @@ class Cluster:
         command = command.replace(f"{INSTALLED}/.venv/bin", str(Path(sys.executable).parent))
         command = command.replace(INSTALLED, str(CHECKOUT))
         return shlex.split(Template(command).substitute(self.environment))
+
+
+@contextmanager
+def open_cluster(folder: Path, *, environment: Mapping[str, str], control: Host) -> Iterator[Cluster]:
+    """A deployment that nothing is started of yet, at ports of its own; this thread is on its first host meanwhile."""
+    with control.entered(), hold_free_port() as webserver_port, hold_free_port() as code_server_port:
+        yield Cluster(
+            folder,
+            environment=environment,
+            control=control,
+            webserver_port=webserver_port,
+            code_server_port=code_server_port,
+        )

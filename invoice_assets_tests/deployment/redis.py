@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotYetThere
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from invoice_assets_tests.postgres import HOST, find_free_port
+from invoice_assets_tests.postgres import HOST, hold_free_port
 
 START_TIMEOUT_S = 20
 
@@ -23,8 +23,7 @@ START_TIMEOUT_S = 20
 @contextmanager
 def open_redis(*, host: str = HOST) -> Iterator[str]:
     """The URL of a server with its data in a temporary folder, both gone when the context closes."""
-    port = find_free_port()
-    with TemporaryDirectory(prefix="redis-") as folder:
+    with TemporaryDirectory(prefix="redis-") as folder, hold_free_port(host=host) as port:
         arguments = {"port": port, "bind": host, "dir": folder, "appendonly": "yes", "protected-mode": "no"}
         command = [_find_server(), *(str(word) for name, value in arguments.items() for word in (f"--{name}", value))]
         with Path(folder, "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:

@@ -20,7 +20,7 @@ from invoice_assets.catalog import RESOURCES
 from invoice_assets.organizations import split_by_organization
 from invoice_assets.resource_spec import Cadence
 from invoice_assets.settings import Settings
-from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, Cluster
+from invoice_assets_tests.deployment.cluster import CODE_SERVER, DAEMON, WEBSERVER, Cluster, open_cluster
 from invoice_assets_tests.deployment.hosts import Host, Network, open_network
 from invoice_assets_tests.deployment.redis import open_redis
 from invoice_assets_tests.equality import compare_rows, key_rows
@@ -130,8 +130,7 @@ def cluster(
         "INVOICE_EXECUTOR": "celery",
         "INVOICE_START_DATE": (datetime.now(UTC).date() - timedelta(days=2)).isoformat(),
     }
-    running = Cluster(tmp_path, environment={**organizations, **storage, **others}, control=control)
-    with control.entered():
+    with open_cluster(tmp_path, environment={**organizations, **storage, **others}, control=control) as running:
         running.prepare()
         yield running
     for host in network.hosts[2:]:

@@ -87,7 +87,8 @@ def an_api_that_is_worth_reading_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def begin_reads() -> Iterator[BeginReads]:
-    """A function that gives the reads of a run on a sandbox; what is left of them ends with the test."""
+    """A function that gives the reads of a run on a sandbox; none is left of an earlier test, nor for a later one."""
+    wait_for_reads()
     begun: list[Reads] = []
 
     def begin(sandbox: Sandbox, *, at_once: int = 4) -> Reads:

@@ -11,8 +11,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from invoice_assets_tests.packaging.fresh_clone import prepare_fresh_clone
+from invoice_assets_tests.processes import kill
 
 COMMAND = "make dev"
+PATIENCE_S = 120.0
 PATIENT = HTTPAdapter(max_retries=Retry(connect=8, backoff_factor=0.25))
 """For a server that names its address before it listens there."""
 SERVING = re.compile(r"Serving dagster-webserver on (http://127\.0\.0\.1:\d+)")
@@ -21,7 +23,7 @@ SERVING = re.compile(r"Serving dagster-webserver on (http://127\.0\.0\.1:\d+)")
 @contextmanager
 def start(folder: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
     """The command in a terminal of its own, which Ctrl+C ends."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         COMMAND.split(),
         cwd=folder,
         env=environment,
@@ -29,12 +31,15 @@ def start(folder: Path, environment: Mapping[str, str]) -> Iterator["subprocess.
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+    ) as process:
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.communicate(timeout=PATIENCE_S)
+            finally:
+                kill(process)
 
 
 def read_until_serving(process: "subprocess.Popen[str]") -> tuple[str, str]:
@@ -62,7 +67,7 @@ def test_a_newcomer_sees_the_assets_in_the_browser_with_the_sandbox_beside_them(
         browser.mount(address, PATIENT)
 
         query = {"query": "{ assetNodes { assetKey { path } } }"}
-        answer = browser.post(f"{address}/graphql", json=query, timeout=60).json()
+        answer = browser.post(f"{address}/graphql", json=query, timeout=PATIENCE_S).json()
         second = run_to_its_end(tmp_path, environment)
 
     assert "Reading from the sandbox API at http://127.0.0.1:" in printed

@@ -30,7 +30,7 @@ LIFETIME_S = 3600.0
 UNDISTURBED = 2
 """Lifetimes without a kill at first; the processes are slow to start in the very first."""
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """Far longer than a renewal takes on a busy machine, far shorter than any lease would be."""
 
 

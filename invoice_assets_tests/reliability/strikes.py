@@ -14,7 +14,9 @@ from invoice_assets_tests.postgres import Postgres
 from invoice_assets_tests.reliability.fault_scene import LOADER, STRUCK, Scene, Strike
 from invoice_assets_tests.reliability.permissions import bound_by_permissions
 
-READ_TIMEOUT_S = 0.3
+READ_TIMEOUT_S = 1.0
+"""Long enough for every answer that is not held up, on a busy machine too."""
+
 FULL_DEVICE = Path("/dev/full")
 """Every write to it fails for want of space. https://man7.org/linux/man-pages/man4/full.4.html"""
 

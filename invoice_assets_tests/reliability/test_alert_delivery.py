@@ -83,7 +83,7 @@ def test_a_daemon_that_is_killed_between_delivery_and_memory_loses_nothing_and_r
     assert isinstance(messages, Trap)
     report(instance, COLUMNS, passed=False)
     daemon.start()
-    daemon.wait_for(lambda: len(ticks_of(instance, TickStatus.SKIPPED)) == 1)
+    daemon.wait_for(lambda: len(ticks_of(instance, TickStatus.SKIPPED)) > 0)
 
     report(instance, UNIQUE, passed=False)
     daemon.wait_for(lambda: len(messages) == 1)

@@ -99,7 +99,12 @@ def test_first_runs_of_different_assets_side_by_side_share_a_token_and_the_quota
 def test_a_run_beside_a_backfill_of_the_same_asset_ends_exact(
     warehouse_url: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: Waits
 ) -> None:
-    with Sandbox(rows={"invoices": 450}) as sandbox, ThreadPoolExecutor(2) as pool:
+
+    def dawdle(_page: ServedPage) -> None:
+        """The run that comes first reads on when the other has met it."""
+        assert waits.noticed.wait(PATIENCE_S)
+
+    with Sandbox(rows={"invoices": 450}, page_hook=dawdle) as sandbox, ThreadPoolExecutor(2) as pool:
         project = Project(sandbox, tmp_path, monkeypatch, postgres_url=warehouse_url)
         partitions = build_partitions(Cadence.TRANSACTIONS, Settings.from_env())
         assert partitions

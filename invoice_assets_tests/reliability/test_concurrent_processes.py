@@ -25,7 +25,8 @@ from invoice_assets_tests.sandbox.server import Sandbox
 
 CHECKOUT = Path(__file__).parents[2]
 DAGSTER = Path(sys.executable).with_name("dagster")
-PATIENCE_S = 120
+PATIENCE_S = 300
+"""Only what is broken waits for so long."""
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ class Trap:
 
     def __call__(self, page: ServedPage) -> None:
         if self.victim and page.resource == "contacts":
-            victim, self.victim = self.victim, None
-            victim.kill()
+            self.victim.kill()
+            self.victim = None
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ KEEP_ALIVE_S = 300
 TURNS_OF_A_CONNECTION = 5
 """Turns of the event loop in which a connection that was accepted last is sure to be known."""
 DATE_HEADER_S = 1.0
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 
 
 def open_listener(port: int, *, host: str = HOST) -> socket.socket:

@@ -101,10 +101,12 @@ class FaultScripts:
                 return script
         return None
 
-    def clear(self) -> None:
-        """Forget every scripted fault."""
+    def clear(self) -> int:
+        """Forget every scripted fault; how many more requests those for some `times` would have struck."""
         with self._lock:
+            left = sum(script.times or 0 for script in self._scripts)
             self._scripts.clear()
+        return left
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the scripts as JSON values, used-up ones left out."""

@@ -238,9 +238,9 @@ class Sandbox:
         """
         self._scripts.add(name, resource=resource, page=page, times=times, after=after, **parameters)
 
-    def clear_faults(self) -> None:
-        """Forget every scripted fault."""
-        self._scripts.clear()
+    def clear_faults(self) -> int:
+        """Forget every scripted fault; how many more requests those for some `times` would have struck."""
+        return self._scripts.clear()
 
     @property
     def consent(self) -> Consent:

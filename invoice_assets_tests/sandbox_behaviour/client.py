@@ -13,7 +13,8 @@ import requests
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.sandbox.wire import Row, decode_row
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
+"""Only what is broken waits for so long."""
 
 
 class Client:

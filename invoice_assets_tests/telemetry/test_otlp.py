@@ -17,9 +17,9 @@ from invoice_assets.telemetry.otlp import OtlpRecorder
 from invoice_assets_tests.sandbox.server import Sandbox
 from invoice_assets_tests.telemetry.collector import Collector
 
-PATIENCE_S = 0.3
-A_MOMENT_S = 2.0
-"""What a machine that is busy may add to the patience."""
+PATIENCE_S = 1.0
+A_MOMENT_S = 5.0
+"""What a machine that is busy may add to the patience; without any, OpenTelemetry takes ten seconds or more."""
 
 TWO_PROCESSES = """
 import os, sys
@@ -55,7 +55,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 @pytest.fixture
 def recorder(collector: Collector) -> Iterator[OtlpRecorder]:
-    recording = OtlpRecorder(patience_s=PATIENCE_S)
+    recording = OtlpRecorder()
     yield recording
     recording.close()
 
