@@ -78,7 +78,7 @@ def test_of_two_runs_of_one_asset_what_was_read_first_does_not_land_last(
 
         assert (failures_of(first), failures_of(seconds[0].result(PATIENCE_S))) == ({}, {})
         assert find_differences(project, sandbox, "taxes") == {}
-        assert len(waits.said) == 1
+        assert len(set(waits.said)) == 1  # it is said again where the wait is long
 
 
 def test_first_runs_of_different_assets_side_by_side_share_a_token_and_the_quota_and_end_exact(
