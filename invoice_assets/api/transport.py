@@ -22,6 +22,8 @@ def require_protected_transport(url: str, *, variable: str) -> None:
     Raises:
         ConfigurationError: The address is missing, is none, carries secrets itself, or would carry them in clear.
     """
+    if not url:
+        raise ConfigurationError(f"{variable} is not set: run `invoice-assets authorize`, which writes .env.")
     parts = _parse(url)
     if parts.scheme not in ("http", "https") or not parts.host:
         raise ConfigurationError(f"{variable} is no address that can be used: set it to https://www.example.com/….")

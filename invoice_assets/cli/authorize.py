@@ -64,17 +64,17 @@ def authorize(
             help=f"Where your account is: {', '.join(DATA_CENTERS)}.", autocompletion=lambda: list(DATA_CENTERS)
         ),
     ] = "",
-    base_url: Annotated[str, typer.Option(help="Address of an API elsewhere, such as the sandbox's.")] = "",
+    base_url: Annotated[str, typer.Option(help="Address of an API elsewhere, such as that of the sandbox.")] = "",
     token_url: Annotated[str, typer.Option(help="Address that grants its tokens.")] = "",
     client_id: Annotated[str, typer.Option(help="Client id; else INVOICE_API_CLIENT_ID, else it is asked for.")] = "",
     client_secret_file: Annotated[
         Path | None, typer.Option(help="File with the client secret, - for standard input.")
     ] = None,
     grant_code_file: Annotated[
-        Path | None, typer.Option(help="File with a self client's grant code, - for standard input.")
+        Path | None, typer.Option(help="File with the grant code of a self client, - for standard input.")
     ] = None,
     redirect: Annotated[bool, typer.Option("--redirect", help="Log in with the browser; no self client.")] = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the login's address only.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address to log in at.")] = False,
     redirect_port: Annotated[
         int, typer.Option(help="Port at which the browser comes back.", min=0, max=65535)
     ] = REDIRECT_PORT,

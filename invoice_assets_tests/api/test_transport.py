@@ -108,7 +108,6 @@ def test_plain_http_to_another_machine_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        pytest.param("", id="empty"),
         pytest.param("www.zohoapis.com/invoice/v3/", id="no-scheme"),
         pytest.param("ftp://www.zohoapis.com/", id="another-scheme"),
         pytest.param("https:///invoice/v3/", id="no-host"),
@@ -120,6 +119,12 @@ def test_plain_http_to_another_machine_is_refused(url: str) -> None:
 def test_what_is_no_address_is_refused_with_an_example_of_one(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^INVOICE_API_BASE_URL is .*https://www\.example\.com/"):
         require_protected_transport(url, variable="INVOICE_API_BASE_URL")
+
+
+def test_an_address_that_is_not_set_is_told_with_the_command_that_sets_it() -> None:
+    """It said of nothing that it is no address that can be used."""
+    with pytest.raises(ConfigurationError, match=r"^INVOICE_API_BASE_URL is not set: run `invoice-assets authorize`"):
+        require_protected_transport("", variable="INVOICE_API_BASE_URL")
 
 
 @pytest.mark.parametrize(

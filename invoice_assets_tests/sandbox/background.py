@@ -109,13 +109,15 @@ class _StoppableServer(uvicorn.Server):
                 await self.on_tick(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
+        for listener in sockets or ():
+            asyncio.get_running_loop().remove_reader(listener)
         for _ in range(TURNS_OF_A_CONNECTION):
             connections: set[Any] = set(self.server_state.connections)
             for connection in connections:
                 connection.transport.abort()
             await asyncio.sleep(0)  # lets connections learn that they are closed, and others that they are open
+        for server in self.servers:  # Last: from Python 3.12 on, one that is closed forgets what it has just accepted.
+            server.close()
         tasks = list(self.server_state.tasks)
         for task in tasks:
             task.cancel()
