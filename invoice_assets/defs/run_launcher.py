@@ -8,10 +8,12 @@ https://docs.dagster.io/deployment/execution/run-monitoring
 import psutil
 from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.events import DagsterEvent
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
+_GONE = "The process of the run is gone, and its code server does not know of it."
 PID = "pid"
 """Under this key Dagster's events tell the process of a run."""
 
@@ -25,10 +27,27 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """RUNNING where the run's code server has it, or its process is there; NOT_FOUND where both are gone."""
+        """RUNNING where the run's code server has it, or its process is there; NOT_FOUND where both are gone.
+
+        A run that is not found has ended when this returns: left to run monitoring, its retry could be lost.
+        """
         if self._is_known_to_its_server(run) or self._has_its_process(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process of the run is gone")
+        self._report_failure(run)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, _GONE)
+
+    def _report_failure(self, run: DagsterRun) -> None:
+        """Have the run fail, unless it came to its end in the last moment: its status first, then its event.
+
+        Dagster itself stores the event first. Its daemon that retries runs passes over an event whose run it does not
+        find failed, for good: https://github.com/dagster-io/dagster/issues/33741
+        """
+        now = self._instance.get_run_by_id(run.run_id)
+        if now is None or now.is_finished:
+            return
+        failure = DagsterEvent(DagsterEventType.RUN_FAILURE.value, job_name=run.job_name, message=_GONE)
+        self._instance.run_storage.handle_run_event(run.run_id, failure)
+        self._instance.report_run_failed(run, _GONE)
 
     def _is_known_to_its_server(self, run: DagsterRun) -> bool:
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, EventLogEntry
 from dagster._core.events import EngineEventData
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import WorkerStatus
@@ -74,6 +74,10 @@ def start_run(instance: DagsterInstance, *, tags: dict[str, str] | None = None, 
     return instance.add_run(run)
 
 
+def statuses_of(instance: DagsterInstance) -> list[DagsterRunStatus]:
+    return [run.status for run in instance.get_runs()]
+
+
 def ask(instance: DagsterInstance, run: DagsterRun) -> WorkerStatus:
     launcher = instance.run_launcher
     assert isinstance(launcher, WatchedRunLauncher)
@@ -92,6 +96,7 @@ def test_a_run_whose_process_works_is_running_and_one_whose_process_was_killed_i
     process.wait()
 
     assert [*answers, ask(instance, run)] == [WorkerStatus.RUNNING, WorkerStatus.NOT_FOUND]
+    assert statuses_of(instance) == [DagsterRunStatus.FAILURE]
 
 
 def test_a_process_that_was_killed_and_not_waited_for_is_not_taken_for_one_that_works(
@@ -121,6 +126,34 @@ def test_a_younger_process_with_the_number_of_a_dead_one_is_not_taken_for_it(
         younger.kill()
 
     assert answer is WorkerStatus.NOT_FOUND
+
+
+def test_a_run_that_is_not_found_has_failed_before_its_failure_can_be_read(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon that retries runs passes over a failure whose run it does not find failed."""
+    run = start_run(instance)
+    instance.report_engine_event("Executing steps", run, EngineEventData.in_process(NOBODYS_PID))
+    seen, store_event = [], instance.event_log_storage.store_event
+
+    def look_first(event: EventLogEntry) -> None:
+        seen.append((event.dagster_event_type, statuses_of(instance)))
+        store_event(event)
+
+    monkeypatch.setattr(instance.event_log_storage, "store_event", look_first)
+    ask(instance, run)
+
+    assert seen == [(DagsterEventType.RUN_FAILURE, [DagsterRunStatus.FAILURE])]
+
+
+def test_a_run_that_came_to_its_end_in_the_last_moment_stays_a_success(instance: DagsterInstance) -> None:
+    run = start_run(instance)
+    instance.report_engine_event("Executing steps", run, EngineEventData.in_process(NOBODYS_PID))
+    instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_SUCCESS.value, job_name="load"), run_id=RUN_ID)
+
+    ask(instance, run)
+
+    assert statuses_of(instance) == [DagsterRunStatus.SUCCESS]
 
 
 def test_a_run_of_which_no_process_is_known_yet_is_let_be(instance: DagsterInstance) -> None:
