@@ -100,10 +100,6 @@ def _read_destination_type(given: Mapping[str, str], _name: str, _default: str) 
     return _find_destination(given).destination_type
 
 
-def _read_table_format(given: Mapping[str, str], _name: str, _default: str) -> str:
-    return _find_destination(given).table_format
-
-
 def _read_database(given: Mapping[str, str], name: str, default: str) -> str:
     """The file that an embedded DuckDB has for credentials; those of other destinations are secrets, and not read."""
     if _find_destination(given) is not DUCKDB:
@@ -202,7 +198,7 @@ class Settings:
 
     dataset: str = setting("INVOICE_DATASET", "invoicing", read_identifier)
     destination_type: str = setting(TYPE_VARIABLE, "duckdb", _read_destination_type)
-    table_format: str = setting(FORMAT_VARIABLE, "", _read_table_format)
+    table_format: str = setting(FORMAT_VARIABLE, "", read_text)
     """The format of the tables where the destination is a filesystem."""
     database: str = setting("DESTINATION__WAREHOUSE__CREDENTIALS", "data/invoicing.duckdb", _read_database)
     """The file of an embedded DuckDB; other destinations are dlt's to configure."""

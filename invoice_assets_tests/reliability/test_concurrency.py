@@ -71,14 +71,15 @@ def test_of_two_runs_of_one_asset_what_was_read_first_does_not_land_last(
             assert waits.noticed.wait(PATIENCE_S)
 
     with Sandbox(rows={"taxes": 3}, page_hook=overtake) as sandbox, ThreadPoolExecutor(1) as pool:
-        project = Project(sandbox, tmp_path, monkeypatch, postgres_url=warehouse_url)
+        # Without checks, which open a DuckDB file too: the first run's could meet the second's load.
+        project = Project(sandbox, tmp_path, monkeypatch, postgres_url=warehouse_url, has_checks=False)
         key = next(sandbox.rows("taxes"))["tax_id"]
 
         first = project.materialize("taxes")
 
         assert (failures_of(first), failures_of(seconds[0].result(PATIENCE_S))) == ({}, {})
         assert find_differences(project, sandbox, "taxes") == {}
-        assert len(set(waits.said)) == 1  # it is said again where the wait is long
+        assert len(waits.said) == 1
 
 
 def test_first_runs_of_different_assets_side_by_side_share_a_token_and_the_quota_and_end_exact(
